@@ -6,10 +6,10 @@ TESTS ?= tests
 VENV := .venv/bin
 export PATH := $(CURDIR)/$(VENV):$(PATH)
 .DEFAULT_GOAL := help
-.PHONY: help env run test lint format lock dvc.yaml docs clean
+.PHONY: help env run test bench-rebuild lint format lock dvc.yaml docs clean
 
 help: ## This list
-	@sed -n 's/^\([a-z.]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+	@sed -n 's/^\([a-z.-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
 env: ## Create or update .venv from requirements/cpu.txt (nothing to do when it is current)
 	@command -v $(PYTHON) >/dev/null || { echo "error: $(PYTHON) is missing. Install it: apt-get install python3.11 python3.11-venv" >&2; exit 1; }
@@ -20,6 +20,9 @@ run: env ## Build what params.yaml describes: rows -> SFT -> GRPO -> report
 
 test: env ## All tests (TESTS=tests/curate for some)
 	@python -m pytest -n 2 --dist loadfile $(TESTS)
+
+bench-rebuild: env ## Some 280 edits, one at a time: what must run after each, and what snakemake and dvc do
+	@python -m benchmarks.rebuild
 
 lint: env ## Style, formatting and who may import whom
 	ruff check .
@@ -43,4 +46,4 @@ docs: env ## Draw docs/dag.svg from the rules
 	python -m amt.build draw docs/dag.svg
 
 clean: ## Remove what a build made (data, models, eval, reports); keeps .venv, MLflow runs and the DVC cache
-	rm -rf data models eval reports logs scratch .snakemake
+	rm -rf data models eval reports logs scratch .snakemake .amt

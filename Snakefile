@@ -6,17 +6,17 @@ Reading order: collect, curate, models, synthesize, sft, grpo, evaluate. Each fi
 
 import os
 
-from amt.build.hooks import after_build, before_plan
+from amt.build.hooks import before_plan, pinned_recipe
 from amt.errors import ParamsError
 from amt.params import load, section_values
 from amt.placement import placement
 
-if unknown := config.keys() - {"params", "placement"}:
+if unknown := config.keys() - {"params", "placement", "pinned"}:
     raise ParamsError(f"--config has no key {', '.join(sorted(unknown))} (it has: params, placement).")
 if empty := [key for key, value in config.items() if not value]:
     raise ParamsError(f"--config {empty[0]}= names no file.")
 PARAMS_FILE = config.get("params", "params.yaml")
-RECIPE = load(PARAMS_FILE)
+RECIPE = load(pinned_recipe(PARAMS_FILE, config))
 # cluster/where.yaml says it; jobs on other machines read this file again, so they get it too.
 if "placement" in config:
     os.environ["AMT_PLACEMENT"] = config["placement"]
@@ -28,20 +28,7 @@ def reads(*keys):
     return {"settings": section_values(RECIPE, *keys)}
 
 
-before_plan(workflow)
-
-
-def record():
-    """Finished jobs go into dvc.lock and the DVC cache, their runs into MLflow, whether the build succeeded or not."""
-    after_build(workflow, PARAMS_FILE)
-
-
-onsuccess:
-    record()
-
-
-onerror:
-    record()
+before_plan(workflow, PARAMS_FILE)
 
 
 wildcard_constraints:

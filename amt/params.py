@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from amt.errors import ParamsError
 
@@ -81,6 +81,14 @@ class Window(Section):
     """First day."""
     last: date
     """Last day."""
+
+    @field_validator("first", "last", mode="before")
+    @classmethod
+    def _is_text(cls, day: Any) -> Any:
+        """Without quotes a day is no text to YAML, and DVC cannot remember a run by it."""
+        if isinstance(day, date):
+            raise ValueError(f': {day} stands without quotes. Write "{day}"')
+        return day
 
     def faults(self) -> Iterator[str]:
         if self.last < self.first:
@@ -680,7 +688,9 @@ def _faults(item: dict[str, Any]) -> list[str]:
     if not key and item["type"] == "model_type":
         return [f"it holds no keys but {str(item['input'])[:80]!r}"]
     if item["type"] == "value_error":  # of Section.faults
-        return [".".join(filter(None, [key, line])) for line in str(item["ctx"]["error"]).splitlines()]
+        lines = str(item["ctx"]["error"]).splitlines()
+        # Of a section, a line begins with the key within it; of a field, with what is wrong.
+        return [key + line if line.startswith(":") else ".".join(filter(None, [key, line])) for line in lines]
     if item["type"] == "extra_forbidden":
         return [f"{key}: unknown key"]
     if item["type"] == "missing":

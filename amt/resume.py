@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from amt.contents import IGNORED
 from amt.errors import DataError
 from amt.publish import publish_directory, publish_file
 from amt.rows import canonical_json
@@ -103,13 +104,17 @@ def _parsed(line: str) -> dict[str, Any] | None:
 def _digest(inputs: list[Path], settings: Any) -> str:
     digest = hashlib.blake2b(canonical_json(settings).encode(), digest_size=16)
     for source in inputs:
-        files = sorted(path for path in source.rglob("*") if path.is_file()) if source.is_dir() else [source]
+        files = sorted(path for path in source.rglob("*") if _counts(path)) if source.is_dir() else [source]
         for file in files:
             name = file.relative_to(source) if source.is_dir() else file.name
             digest.update(f"\0{name}\0".encode())
             with file.open("rb") as content:
                 digest.update(hashlib.file_digest(content, "blake2b").digest())
     return digest.hexdigest()
+
+
+def _counts(path: Path) -> bool:
+    return path.is_file() and path.name not in IGNORED
 
 
 def _link(source: str, target: str) -> None:

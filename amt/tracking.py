@@ -25,9 +25,11 @@ import sys
 import time
 import traceback
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from amt.contents import Contents
 from amt.placement import placement
 
 log = logging.getLogger(__name__)
@@ -37,10 +39,6 @@ IDLE_SECONDS = 20
 STILLBORN_SECONDS = 60
 """A journal without a whole first line after this time belongs to a stage that was killed while it wrote it."""
 POLL_SECONDS = 0.5
-DIGEST_LIMIT_BYTES = 2 * 2**30
-"""Inputs above it are listed without a digest: hashing a large model would take longer than the stage."""
-IGNORED = {".snakemake_timestamp"}
-"""Marks in directories that are not part of an artifact; .dvcignore names the same."""
 ARTIFACT_LIMIT_BYTES = 20 * 2**20
 ARTIFACT_SUFFIXES = {".json", ".html", ".svg", ".png", ".csv"}
 
@@ -110,6 +108,7 @@ def track(
         "at": "start", "time": started, "stage": stage, "labels": labels, "experiment": experiment,
         "paths": {name: [str(path) for path in some] for name, some in paths.items()},
         "settings": settings, "command": ["python", "-m", f"scripts.{stage}", *sys.argv[1:]],
+        "dvc_exp": os.environ.get("DVC_EXP_NAME"),
         "pid": os.getpid(), "host": socket.gethostname(), "born": _birth(os.getpid()),
     })  # fmt: skip
     _ensure_recorder(folder)
@@ -278,14 +277,16 @@ class _Store:
 
         self.mlflow = mlflow
         self.is_local = "MLFLOW_TRACKING_URI" not in os.environ
-        self.client = MlflowClient(f"sqlite:///{Path.cwd()}/mlflow.db" if self.is_local else None)
+        self.root = Path(os.environ.get("AMT_TRACKING_ROOT", Path.cwd()))
+        self.client = MlflowClient(f"sqlite:///{self.root}/mlflow.db" if self.is_local else None)
+        self.contents = Contents(Path(".amt/contents.json"))
         self._experiments: dict[str, str] = {}
         self._stages: tuple[int, dict[str, Any]] | None = None
 
     def experiment(self, name: str) -> str:
         if name not in self._experiments:
             found = self.client.get_experiment_by_name(name)
-            location = (Path.cwd() / "mlartifacts" / name).as_uri() if self.is_local else None
+            location = (self.root / "mlartifacts" / name).as_uri() if self.is_local else None
             self._experiments[name] = found.experiment_id if found else self.client.create_experiment(name, location)
         return self._experiments[name]
 
@@ -377,7 +378,8 @@ class _Recording:
 
     def _begin(self, entry: dict[str, Any]) -> None:
         self.start = entry
-        name, _ = self.store.declared(entry["command"])
+        name, keys = self.store.declared(entry["command"])
+        code = Path(".amt/code") / (name or "")
         tags = {
             "mlflow.source.name": f"scripts/{entry['stage']}.py",
             "mlflow.source.type": "LOCAL",
@@ -387,6 +389,13 @@ class _Recording:
         }
         if commit := _git_commit():
             tags["mlflow.source.git.commit"] = commit
+        if entry.get("dvc_exp"):
+            tags["dvc.exp"] = entry["dvc_exp"]
+        if name:
+            tags["amt.stage"] = name
+            tags["amt.params"] = params_digest(_declared_values(entry["settings"], keys or []))
+        if code.is_file():
+            tags["amt.code"] = self.store.contents.of(code).md5
         run = self.store.client.create_run(
             self.store.experiment(entry["experiment"]),
             start_time=_milliseconds(entry["time"]),
@@ -402,14 +411,16 @@ class _Recording:
         settings = flat_settings(self.start["settings"], keys)
         tags = {"error": entry["error"][:5000]} if entry["error"] else {}
         inputs = []
+        digests = {}
         for argument, paths in self.start["paths"].items():
             for path in paths:
                 if path in written or not Path(path).exists():
                     continue
-                dataset = entities.Dataset(
-                    name=path[-500:], digest=content_digest(Path(path)), source_type="local", source=path
-                )
+                content = self.store.contents.of(path)
+                digests[path] = content.md5
+                dataset = entities.Dataset(name=path[-500:], digest=content.md5, source_type="local", source=path)
                 inputs.append(entities.DatasetInput(dataset, [entities.InputTag("mlflow.data.context", argument)]))
+        tags["amt.inputs"] = inputs_digest(digests)
         client.log_batch(
             self.run_id,
             params=[entities.Param(key, value) for key, value in settings.items()][:1000],
@@ -445,6 +456,76 @@ class _Recording:
             self.store.client.log_batch(self.run_id, metrics=points[first : first + 1000])
 
 
+# --- what a run was made of ------------------------------------------------------------------------------
+
+
+def params_digest(values: Mapping[str, Any]) -> str:
+    """Digest of settings by dotted key, equal where they are equal to Python and DVC: 1 and 1.0 are one value."""
+    return hashlib.md5(json.dumps(_plain(values), sort_keys=True).encode()).hexdigest()
+
+
+def inputs_digest(digests: Mapping[str, str]) -> str:
+    """Digest of what a stage reads: MD5 by path, as dvc.lock has them."""
+    return hashlib.md5(json.dumps(digests, sort_keys=True).encode()).hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value if isinstance(value, str | int | float | bool | None) else str(value)
+
+
+def _declared_values(settings: dict, keys: list[str]) -> dict[str, Any]:
+    values = {}
+    for key in keys:
+        value: Any = settings
+        for part in key.split("."):
+            value = value.get(part) if isinstance(value, dict) else None
+        values[key] = value
+    return values
+
+
+@dataclass(frozen=True)
+class RecordedRun:
+    """A run in MLflow, as `amt runs` lists it."""
+
+    run_id: str
+    experiment: str
+    status: str
+    started: float
+    """Seconds since 1970."""
+    seconds: float | None
+    tags: dict[str, str]
+    metrics: dict[str, float]
+
+
+def runs_of(stage: str) -> list[RecordedRun]:
+    """All runs of a stage of dvc.yaml, newest first; none where nothing was recorded yet."""
+    if "MLFLOW_TRACKING_URI" not in os.environ and not Path("mlflow.db").exists():
+        return []
+    client = _Store().client
+    names = {experiment.experiment_id: experiment.name for experiment in client.search_experiments()}
+    found = client.search_runs(
+        list(names), f"tags.`amt.stage` = '{stage}'", order_by=["attributes.start_time DESC"], max_results=1000
+    )
+    return [
+        RecordedRun(
+            run_id=run.info.run_id,
+            experiment=names[run.info.experiment_id],
+            status=run.info.status,
+            started=run.info.start_time / 1000,
+            seconds=(run.info.end_time - run.info.start_time) / 1000 if run.info.end_time else None,
+            tags=dict(run.data.tags),
+            metrics=dict(run.data.metrics),
+        )
+        for run in found
+    ]
+
+
 def flat_settings(settings: dict, keys: list[str] | None) -> dict[str, str]:
     """{"sft.learning_rate": "0.002"} of the sections named by `keys`; all of them without keys."""
     found: dict[str, str] = {}
@@ -462,25 +543,6 @@ def flat_settings(settings: dict, keys: list[str] | None) -> dict[str, str]:
             value = value.get(part) if isinstance(value, dict) else None
         collect(key, value)
     return found
-
-
-def content_digest(path: Path) -> str:
-    """MD5 as DVC writes it into dvc.lock, so that a run's inputs can be looked up there; `large` above the limit."""
-    files = (
-        [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file() and file.name not in IGNORED]
-    )
-    if sum(file.stat().st_size for file in files) > DIGEST_LIMIT_BYTES:
-        return "large"
-    if path.is_file():
-        return _md5(path)
-    entries = [{"md5": _md5(file), "relpath": file.relative_to(path).as_posix()} for file in files]
-    entries.sort(key=lambda entry: entry["relpath"])
-    return hashlib.md5(json.dumps(entries, sort_keys=True).encode()).hexdigest() + ".dir"
-
-
-def _md5(file: Path) -> str:
-    with file.open("rb") as content:
-        return hashlib.file_digest(content, "md5").hexdigest()
 
 
 def _git_commit() -> str | None:

@@ -19,6 +19,7 @@ PROJECT = Path(__file__).resolve().parent.parent
 LOCK = PROJECT / "requirements" / "cpu.txt"
 VENV = PROJECT / ".venv"
 STAMP = VENV / "amt-lock"
+HOOKS = PROJECT / "amt" / "build" / "startup.py"
 
 
 def main() -> None:
@@ -26,7 +27,7 @@ def main() -> None:
     parser.add_argument("--torch-index", help="address of PyTorch's index of CPU wheels")
     args = parser.parse_args()
     lock = LOCK.read_text()
-    digest = hashlib.sha256(lock.encode()).hexdigest()
+    digest = hashlib.sha256(lock.encode() + HOOKS.read_bytes()).hexdigest()
     if STAMP.is_file() and STAMP.read_text().strip() == digest:
         return
     check_machine()
@@ -50,6 +51,7 @@ def main() -> None:
         "--editable",
         str(PROJECT),
     )
+    install_hooks(python)
     STAMP.write_text(digest + "\n")
     print("environment ready: .venv", flush=True)
 
@@ -114,6 +116,15 @@ def install_rest(python: str) -> None:
         # pip reads settings that uv does not: mirrors and folders of wheels in pip's configuration.
         print("uv could not install them; trying pip, which takes some minutes", flush=True)
         call(python, "-m", *command, "--quiet", "--disable-pip-version-check")
+
+
+def install_hooks(python: str) -> None:
+    """DVC asks amt before it looks at the project (amt/build/startup.py says how)."""
+    site = subprocess.run(
+        [python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"], capture_output=True, text=True
+    ).stdout.strip()
+    shutil.copy(HOOKS, Path(site) / "_amt_startup.py")
+    (Path(site) / "_amt_startup.pth").write_text("import _amt_startup\n")
 
 
 def pinned(lock: str, package: str) -> str:

@@ -38,7 +38,7 @@ def run_stage(parser: StageParser, main: Callable[[argparse.Namespace, Recipe], 
     args = parser.parse_args()
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     try:
-        recipe = load(args.params)
+        recipe = load(os.environ.get("AMT_PINNED_RECIPE", args.params))  # the copy of the build's start (amt.build.pin)
         with track(parser.stage, experiment=recipe.name, settings=recipe.model_dump(mode="json"), **_told_apart(args)):
             main(args, recipe)
     except AmtError as error:

@@ -127,7 +127,15 @@ class Progress:
         elif line.startswith("Nothing to be done"):
             self.nothing_to_do = True
         elif line.startswith(
-            ("warning:", "WARNING", "an earlier build was killed", "recorded in dvc.lock", "not recorded", "Mend it")
+            (
+                "warning:",
+                "WARNING",
+                "an earlier build was killed",
+                "restored from the cache",
+                "recorded in dvc.lock",
+                "not recorded",
+                "Mend it",
+            )
         ):
             self.notes.append(line.strip())
         return None

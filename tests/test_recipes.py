@@ -197,8 +197,12 @@ def _with(tmp_path, recipe=PAPER, **changes):
         ({"evaluation__curve_benchmark": "aime_2023"}, "evaluation.curve_benchmark: aime_2023 is not a benchmark"),
         ({"benchmarks__arena_hard__hub_id": None}, "benchmarks.arena_hard.hub_id: null, but its origin is hub"),
         (
-            {"benchmarks__livecodebench__window__last": date(2024, 1, 1)},
+            {"benchmarks__livecodebench__window__last": "2024-01-01"},
             "benchmarks.livecodebench.window.last: 2024-01-01 lies before first (2024-10-01)",
+        ),
+        (
+            {"benchmarks__livecodebench__window__last": date(2025, 2, 28)},
+            'benchmarks.livecodebench.window.last: 2025-02-28 stands without quotes. Write "2025-02-28"',
         ),
     ],
 )
@@ -334,7 +338,8 @@ def test_the_schema_knows_how_many_questions_the_stand_ins_have():
 )
 def test_the_whole_flow_plans(tmp_path, recipe, jobs):
     """A dry run in a directory with nothing built reaches the report from nothing but recipe and sample rows."""
-    (tmp_path / "amt").symlink_to(ROOT / "amt")
+    for package in ("amt", "scripts"):
+        (tmp_path / package).symlink_to(ROOT / package)
     command = [sys.executable, "-m", "snakemake", "-n", "--snakefile", str(ROOT / "Snakefile")]
     result = subprocess.run(
         [*command, "--directory", str(tmp_path), "--config", f"params={recipe}"],

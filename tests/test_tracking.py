@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from amt.tracking import content_digest, flat_settings, numbers_of
+from amt.contents import Contents
+from amt.tracking import flat_settings, numbers_of
 
 PROJECT = Path(__file__).resolve().parents[1]
 
@@ -192,5 +193,5 @@ def test_digests_are_those_of_dvc(tmp_path):
     (tmp_path / "d" / "a.txt").write_text("1")
     (tmp_path / "d" / "in" / "b.txt").write_text("2")
     (tmp_path / "d" / ".snakemake_timestamp").touch()
-    assert content_digest(tmp_path / "d" / "a.txt") == "c4ca4238a0b923820dcc509a6f75849b"
-    assert content_digest(tmp_path / "d") == "874382ca74efa81f5b613013ce629e89.dir"
+    assert Contents().of(tmp_path / "d" / "a.txt").md5 == "c4ca4238a0b923820dcc509a6f75849b"
+    assert Contents().of(tmp_path / "d").md5 == "874382ca74efa81f5b613013ce629e89.dir"

@@ -1,55 +1,234 @@
-"""The command `amt`: one DAG for Snakemake and DVC."""
+"""The command `amt`: one DAG for Snakemake and DVC, and why it would run what it would run."""
 
 import argparse
 import logging
 import sys
+from collections import Counter
 from pathlib import Path
 
+from amt.build.stages import BuildError, Stage, described
 from amt.errors import AmtError
+
+EPILOGUE = """\
+Artifacts are built with `snakemake`, `dvc repro` or `make run`; `amt` says what they would do, and why.
+
+  amt status                    what is up to date, what is not
+  amt why models/sft            why it would run: which setting, function, library or input, from what to what
+  amt why --all                 the same for everything that is not up to date
+  amt runs models/rl2           the MLflow runs behind an artifact
+
+docs/what-rebuilds-what.md says what an artifact is made of.
+"""
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="amt", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-
-    export = commands.add_parser("export", help="write dvc.yaml from the rules")
-    export.add_argument("--check", action="store_true", help="write nothing; exit status 1 if dvc.yaml is stale")
-
-    commit = commands.add_parser(
-        "commit",
-        help="record in dvc.lock what Snakemake finished (it does so by itself unless it was killed)",
-        description="Record every artifact that Snakemake made and holds up to date in dvc.lock and the DVC cache.",
-    )
-    commit.add_argument("--quiet", action="store_true", help="print nothing when there was nothing to record")
-
-    draw = commands.add_parser("draw", help="draw the rules as a picture (SVG)")
-    draw.add_argument("file", type=Path)
-
-    args = parser.parse_args()
+    args = parser().parse_args()
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(message)s")
     try:
-        run(args)
+        sys.exit(args.call(args))
     except AmtError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
 
 
-def run(args: argparse.Namespace) -> None:
-    if args.command == "export":
-        from amt.build.export import dvc_yaml, export
+def parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser(
+        prog="amt", description=__doc__, epilog=EPILOGUE, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-        if not args.check:
-            export()
-        elif Path("dvc.yaml").read_text() != dvc_yaml():
-            print("dvc.yaml is stale: the rules or the sources of params.yaml changed. Run `make dvc.yaml`.")
-            sys.exit(1)
-    elif args.command == "commit":
-        from amt.build.commit import commit_planned
+    def command(name: str, call, told: str, more: str = "") -> argparse.ArgumentParser:
+        one = commands.add_parser(name, help=told, description=f"{told[0].upper()}{told[1:]}. {more}".strip())
+        one.set_defaults(call=call)
+        return one
 
-        recorded = commit_planned()
-        if recorded or not args.quiet:
-            print(f"recorded in dvc.lock: {len(recorded)} stage(s)" + "".join(f"\n  {name}" for name in recorded))
-    else:
-        from amt.build.draw import draw
+    why = command(
+        "why",
+        call_why,
+        "say why an artifact is up to date or not",
+        "Runs nothing and changes no artifact. Exit status 0 if all that was asked for is up to date, 3 if not.",
+    )
+    why.add_argument("target", nargs="*", help="an output (models/sft, data/curated/), or a stage of dvc.yaml (grpo_1)")
+    why.add_argument("--all", action="store_true", help="every artifact")
+    why.add_argument("--full", action="store_true", help="name every changed function, however many")
 
-        draw(args.file)
+    command("status", call_status, "count what is up to date, in the cache, and yet to run")
+
+    commit = command(
+        "commit",
+        call_commit,
+        "record in dvc.lock what Snakemake finished",
+        "A build does so by itself when it ends; after a kill, the next command of either tool does.",
+    )
+    commit.add_argument("--quiet", action="store_true", help="print nothing when there was nothing to record")
+
+    gc = command(
+        "gc",
+        call_gc,
+        "remove what the DVC cache holds and nothing needs",
+        "Kept is what lies in the workspace, on a branch, under a tag, or in an experiment of DVC. Asks first.",
+    )
+    gc.add_argument("--yes", action="store_true", help="do not ask")
+
+    runs = command("runs", call_runs, "list the MLflow runs behind an artifact", "`=` marks those that made it.")
+    runs.add_argument("target", help="an output, or a stage of dvc.yaml")
+
+    export = command("export", call_export, "write dvc.yaml from the rules")
+    export.add_argument("--check", action="store_true", help="write nothing; exit status 1 if dvc.yaml is stale")
+
+    draw = command("draw", call_draw, "draw the rules as a picture (SVG)")
+    draw.add_argument("file", type=Path)
+    return top
+
+
+# --- what would run, and why ------------------------------------------------------------------------------
+
+
+def call_why(args: argparse.Namespace) -> int:
+    from amt.build.judge import State
+    from amt.build.why import reasons
+
+    if bool(args.target) == args.all:
+        raise BuildError("name an artifact, e.g. `amt why models/sft`, or ask for all: `amt why --all`.")
+    judge, verdicts = judged()
+    stages = [verdict.stage for verdict in verdicts.values()]
+    asked = [verdicts[stage.name] for stage in (stages if args.all else named(args.target, stages))]
+    stale = [verdict for verdict in asked if verdict.state is not State.CURRENT]
+    for verdict in asked if args.target else stale:
+        told = reasons(verdict, verdicts, judge, full=args.full)
+        print(f"{verdict.stage.name}: {verdict.state.value}" + (":" if told else ""))
+        for line in told:
+            print(f"  {line}")
+    if args.all:
+        print(f"{len(asked) - len(stale)} of {len(asked)} stages are up to date.")
+    return 3 if stale else 0
+
+
+def call_status(args: argparse.Namespace) -> int:
+    from amt.build.judge import State
+    from amt.build.records import all_made
+
+    _, verdicts = judged()
+    count = Counter(verdict.state for verdict in verdicts.values())
+    for state in State:
+        names = [verdict.stage.name for verdict in verdicts.values() if verdict.state is state]
+        listed = "" if state is State.CURRENT or not names else ": " + ", ".join(names)
+        print(f"{count[state]:4d} {state.value}{listed}")
+    if waiting := [made.stage for made in all_made() if made.params_file == "params.yaml"]:
+        print(f"{len(waiting):4d} finished and not in dvc.lock yet (`amt commit`): {', '.join(waiting)}")
+    if count[State.RUN] or count[State.RESTORE]:
+        print("`amt why --all` says why.")
+    return 0
+
+
+def judged():
+    """A judge, and its verdict on every stage by name. dvc.yaml is brought up to date first."""
+    from amt.build.judge import Judge
+    from amt.build.pin import is_building
+    from amt.build.refresh import export_if_stale, source_tree
+
+    if not is_building():
+        export_if_stale()
+    judge = Judge("params.yaml", sources=source_tree())
+    verdicts = judge.plan(described())
+    judge.contents.save()
+    judge.sources.save()
+    return judge, verdicts
+
+
+def named(targets: list[str], stages: list[Stage]) -> list[Stage]:
+    """The stages that make these artifacts, or have these names.
+
+    Raises:
+        BuildError: there is none.
+    """
+    found = []
+    for target in targets:
+        path = target.rstrip("/")
+        fitting = [
+            stage
+            for stage in stages
+            if target == stage.name or any(out == path or out.startswith(path + "/") for out in stage.outs)
+        ]
+        if not fitting:
+            inside = [stage for stage in stages if any(path.startswith(out + "/") for out in stage.outs)]
+            fitting = inside
+        if not fitting:
+            from difflib import get_close_matches
+
+            known = [name for stage in stages for name in (stage.name, *stage.outs)]
+            near = get_close_matches(target, known, 3, 0.5)
+            raise BuildError(
+                f"no stage makes {target}, or has that name." + (f" Near it: {', '.join(near)}." if near else "")
+            )
+        found += fitting
+    return list({stage.name: stage for stage in found}.values())
+
+
+# --- the rest ---------------------------------------------------------------------------------------------
+
+
+def call_commit(args: argparse.Namespace) -> int:
+    from amt.build.commit import commit
+    from amt.build.pin import build_lock
+    from amt.build.refresh import refresh
+
+    refresh()
+    with build_lock():
+        recorded = commit()
+    if recorded or not args.quiet:
+        print(f"recorded in dvc.lock: {len(recorded)} stage(s)" + "".join(f"\n  {name}" for name in recorded))
+    return 0
+
+
+def call_gc(args: argparse.Namespace) -> int:
+    from amt.build.commit import commit
+    from amt.build.garbage import find, remove
+    from amt.build.pin import build_lock
+
+    with build_lock():
+        commit()
+        garbage = find()
+        if not garbage.objects:
+            print("nothing to remove: every object in the cache is needed.")
+            return 0
+        told = f"{len(garbage.objects)} objects, {garbage.size / 1e6:.1f} MB, of {len(garbage.runs)} remembered runs"
+        print(f"not needed by the workspace, a branch, a tag or an experiment: {told}.")
+        if not args.yes:
+            if not sys.stdin.isatty():
+                raise BuildError("nobody to ask whether to remove them: add --yes.")
+            if input("Remove them? They can only come back by running their stages again. [y/N] ").lower() != "y":
+                print("nothing was removed.")
+                return 1
+        remove(garbage)
+        print(f"removed {garbage.size / 1e6:.1f} MB.")
+    return 0
+
+
+def call_runs(args: argparse.Namespace) -> int:
+    from amt.build.runs import run_lines
+
+    for stage in named([args.target], described()):
+        print(f"{stage.name}:")
+        print("\n".join(run_lines(stage)) or "  no run in MLflow (mlflow.db here, or MLFLOW_TRACKING_URI)")
+    return 0
+
+
+def call_export(args: argparse.Namespace) -> int:
+    from amt.build.export import dvc_yaml, export
+
+    if not args.check:
+        export()
+    elif Path("dvc.yaml").read_text() != dvc_yaml():
+        print("dvc.yaml is stale: the rules or the sources of params.yaml changed. Run `make dvc.yaml`.")
+        return 1
+    return 0
+
+
+def call_draw(args: argparse.Namespace) -> int:
+    from amt.build.draw import draw
+
+    draw(args.file)
+    return 0

@@ -19,7 +19,7 @@ COLOURS = ["#dbe9f6", "#dcefdc", "#f3e6d3", "#efe0f0", "#fbe3e0", "#e3e3f5", "#e
 
 
 def draw(path: Path) -> None:
-    with planned(force=True) as workflow:
+    with planned() as workflow:
         files, parents = rule_graph(workflow)
     path.write_text(svg(files, parents))
 

@@ -8,11 +8,8 @@ from pathlib import Path
 
 import yaml
 
-from amt.build.stages import Stage, planned, stages_of
+from amt.build.stages import PAGE, Stage, planned, stages_of
 from amt.publish import publish_file
-
-PAGE = ".html"
-"""Pages stay out of the cache: a browser would follow the link to the cache's nameless file and show it as text."""
 
 HEADER = """\
 # Generated from rules/*.smk and params.yaml by `make dvc.yaml`: do not edit. A test says when it is stale.
@@ -28,7 +25,7 @@ def export(path: Path = Path("dvc.yaml"), params_file: str = "params.yaml") -> N
 
 
 def dvc_yaml(params_file: str = "params.yaml") -> str:
-    with planned(params_file, force=True) as workflow:
+    with planned(params_file) as workflow:
         stages = stages_of(workflow, params_file)
     content = {"stages": {stage.name: as_dvc(stage) for stage in stages}}
     return HEADER + yaml.dump(content, sort_keys=False, width=110, default_flow_style=False)
@@ -36,9 +33,7 @@ def dvc_yaml(params_file: str = "params.yaml") -> str:
 
 def as_dvc(stage: Stage) -> dict:
     """The entry of a stage in dvc.yaml."""
-    entry: dict = {"cmd": [f"mkdir -p {Path(stage.log).parent}", stage.command] if stage.log else stage.command}
-    if stage.inputs:
-        entry["deps"] = list(stage.inputs)
+    entry: dict = {"cmd": list(stage.commands), "deps": [*stage.inputs, stage.code_file]}
     if stage.settings:
         keys = list(stage.settings)
         entry["params"] = keys if stage.params_file == "params.yaml" else [{stage.params_file: keys}]

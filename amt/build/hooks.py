@@ -1,92 +1,325 @@
-"""What the Snakefile asks of us, in Snakemake's main process: before it plans, and when a build ends."""
+"""What the Snakefile asks of us, in Snakemake's main process: before it plans, before each job, and when a build ends.
+
+Snakemake does not judge what must run: time stamps and its own records know nothing of modules, of a fresh clone, or of
+what DVC did (docs/decisions/one-dag.md). `amt.build.judge` does, by the records that DVC has too.
+"""
 
 import contextlib
 import json
-import logging
+import os
 import socket
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psutil
+from snakemake.exceptions import WorkflowError
+from snakemake.jobs import Reason
 
-from amt.build.commit import commit_workflow
+from amt.build.code import SourceTree
+from amt.build.commit import commit
+from amt.build.judge import Judge, State, Verdict
+from amt.build.pin import RECIPE_VARIABLE, Pin, Snapshot, build_lock, pin
+from amt.build.records import RECIPE, all_made, forget_made, write_made
+from amt.build.refresh import SOURCES_STORE, export_sources, is_exported, remember_export, write_code_file
+from amt.build.restore import restore
+from amt.build.stages import Stage, in_order, stage_of
+from amt.build.why import reasons
+from amt.errors import AmtError
 from amt.tracking import flush
 
 if TYPE_CHECKING:
+    from snakemake.jobs import Job
     from snakemake.workflow import Workflow
 
 
-def after_build(workflow: "Workflow", params_file: str) -> None:
+def pinned_recipe(params_file: str, config: dict[str, Any]) -> str:
+    """The file that the Snakefile reads its recipe from: in a job on another machine, the copy of the build's start."""
+    if pinned := config.get("pinned"):
+        os.environ |= Pin.at(Path(pinned)).environment
+    return os.environ.get(RECIPE_VARIABLE, params_file)
+
+
+def before_plan(workflow: "Workflow", params_file: str) -> None:
+    """Called by the Snakefile: from here on we judge what must run, and record what ran."""
+    prepare = workflow._prepare_dag
+
+    def prepare_and_change(*args, **kwargs) -> None:
+        prepare(*args, **kwargs)
+        judging = workflow.executor_plugin is not None or not kwargs.get("forceall")  # else: the plan of all jobs
+        if workflow.is_main_process and judging:
+            build = Build(workflow, params_file)
+            workflow._dag.update_needrun = build.update_needrun
+            workflow._dag.check_incomplete = _nothing  # no output without a record counts, half-written or not
+            if build.is_real:
+                _take_lock(workflow, build)
+
+    workflow._prepare_dag = prepare_and_change
+
+
+async def _nothing() -> None:
+    pass
+
+
+# --- judging in Snakemake's place -------------------------------------------------------------------------
+
+
+class Build:
+    """One call of Snakemake: what its jobs are as stages, and what becomes of them."""
+
+    def __init__(self, workflow: "Workflow", params_file: str) -> None:
+        self.workflow = workflow
+        self.dag = workflow._dag
+        self.params_file = params_file
+        self.is_real = workflow.executor_plugin is not None and not (workflow.dryrun or workflow.touch)
+        self.stages: dict[Job, Stage] = {}
+        self.verdicts: dict[str, Verdict] = {}
+        self.started: dict[str, Verdict] = {}
+        """Verdicts of the jobs that run, when they started."""
+        self._judge: Judge | None = None
+
+    @property
+    def judge(self) -> Judge:
+        if self._judge is None:
+            sources = SourceTree(Path("."), cache=SOURCES_STORE)
+            settings = os.environ.get(RECIPE_VARIABLE, self.params_file)
+            self._snapshot = Snapshot.take(self.params_file)
+            self._judge = Judge(self.params_file, settings_file=settings, sources=sources)
+        return self._judge
+
+    async def update_needrun(self, create_inventory: bool = False) -> None:
+        """In place of DAG.update_needrun: fills `_needrun` and the reasons.
+
+        Args:
+            create_inventory: Snakemake's; we look at no time stamps.
+        """
+        dag = self.dag
+        dag.update_jobids()  # commands are formatted with them
+        for jobs in (dag._needrun, dag._checkpoint_jobs, dag._ready_jobs, dag._n_until_ready):
+            jobs.clear()
+        jobs = [job for level in dag.toposorted() for job in level if not dag.finished(job)]
+        self.stages |= {job: stage for job in jobs if (stage := stage_of(job, self.params_file))}
+        try:
+            self.verdicts = self._plan([self.stages[job] for job in jobs if job in self.stages])
+        except AmtError as error:
+            raise WorkflowError(str(error)) from None
+        for job in jobs:
+            self._decide(job)
+        for job in dag._needrun:
+            dag._n_until_ready[job] = sum(1 for other in dag._dependencies[job] if other in dag._needrun)
+        dag._len = len(dag._finished | dag._needrun)
+
+    def _plan(self, stages: list[Stage]) -> dict[str, Verdict]:
+        stages = in_order(stages)
+        verdicts = self.judge.plan(stages)
+        restorable = [verdict for verdict in verdicts.values() if verdict.state is State.RESTORE]
+        if restorable and not self.workflow.touch:
+            names = ", ".join(verdict.stage.name for verdict in restorable)
+            would = "" if self.is_real else "would be "
+            print(f"{would}restored from the cache: {len(restorable)} stage(s): {names}", file=sys.stderr)
+        if self.is_real:
+            self.judge.contents.save()
+            self.judge.sources.save()
+        return verdicts
+
+    def _decide(self, job: "Job") -> None:
+        dag = self.dag
+        reason = dag.reason(job)
+        reason.clear()
+        stage = self.stages.get(job)
+        before = [other for other in dag._dependencies[job] if other in dag._needrun]
+        if (job.rule in dag.forcerules and job not in dag.omitforce) or not dag.forcefiles.isdisjoint(job.output):
+            reason.forced = True
+        elif stage is None:
+            reason.updated_input_run.update(path for other in before for path in dag._dependencies[job][other])
+        elif self.verdicts[stage.name].state is State.RUN:
+            self._explain(job, self.verdicts[stage.name])
+        elif before:  # forced ones: its verdict was made without them
+            reason.updated_input_run.update(path for other in before for path in dag._dependencies[job][other])
+        if dag.reason(job):
+            dag.reason(job).derived = False
+            dag._needrun.add(job)
+
+    def _explain(self, job: "Job", verdict: Verdict) -> None:
+        reason = Explained.of(reasons(verdict, self.verdicts, self.judge))
+        # What Snakemake counts and summarises by.
+        reason.updated_input_run.update(verdict.waits_for)
+        reason.missing_output.update(path for path, what in verdict.spoilt if what == "missing")
+        if not reason:
+            reason.code_changed = True
+        self.dag._reason[job] = reason
+
+    # --- while jobs run -----------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[None]:
+        """Around a real build: one at a time, from a copy of code and recipe, each job judged again when it starts."""
+        with build_lock():
+            try:
+                with self._pinned(), self._fresh_export():
+                    self._watch_jobs()
+                    self._prepare()
+                    yield
+            finally:
+                after_build(self.params_file)
+
+    def _prepare(self) -> None:
+        """Have DVC see the code that runs, and bring back what need not run."""
+        for stage in self.stages.values():
+            write_code_file(stage, self.judge.code(stage))
+        restore([verdict for verdict in self.verdicts.values() if verdict.state is State.RESTORE])
+        for verdict in self.verdicts.values():
+            self._adopt(verdict)
+
+    @contextlib.contextmanager
+    def _pinned(self) -> Iterator[None]:
+        pinned = pin(self._snapshot)
+        before = {name: os.environ.get(name) for name in pinned.environment}
+        os.environ |= pinned.environment
+        # Jobs on other machines read the Snakefile again, with this.
+        config = self.workflow.config_settings
+        config.config_args = [*(config.config_args or []), f"pinned={pinned.folder}"]
+        try:
+            yield
+        finally:
+            for name, value in before.items():
+                os.environ.pop(name) if value is None else os.environ.update({name: value})
+
+    @contextlib.contextmanager
+    def _fresh_export(self) -> Iterator[None]:
+        """Beside the jobs, write dvc.yaml if rules or recipe have changed: what they make is recorded by it."""
+        made_of = export_sources()
+        process = None
+        if self.params_file == RECIPE and self.dag._needrun and not is_exported(made_of):
+            process = subprocess.Popen([sys.executable, "-m", "amt.build", "export"], stdout=subprocess.DEVNULL)
+        try:
+            yield
+        finally:
+            if process and process.wait() == 0:
+                remember_export(made_of)
+
+    def _start(self, scheduler: Any, jobs: list, executor: Any, run: Any) -> None:
+        """Start jobs, but those whose inputs came out as they were: these are finished already."""
+        to_run = []
+        for job in jobs:
+            if job.is_group() or not self._needs_no_run(job):
+                to_run.append(job)
+            else:
+                scheduler._proceed(job)
+        for job in to_run:
+            for member in job.jobs if job.is_group() else [job]:
+                self._note_start(member)
+        if to_run:
+            run(scheduler, to_run, executor)
+
+    def _needs_no_run(self, job: "Job") -> bool:
+        stage = self.stages.get(job)
+        if stage is None or self.dag.reason(job).forced:
+            return False
+        verdict = self._look_again(stage)
+        if verdict.state is State.RUN:
+            return False
+        if verdict.state is State.RESTORE:
+            restore([verdict])
+        self._adopt(verdict)
+        self.started.pop(stage.name, None)
+        print(f"unchanged: {stage.name} (what it is made of came out as it was)", file=sys.stderr)
+        return True
+
+    def _adopt(self, verdict: Verdict) -> None:
+        """Have dvc.lock say by which record a stage is up to date, if it says otherwise."""
+        if verdict.state is State.CURRENT and verdict.record != self.judge.records.last(verdict.stage):
+            write_made(verdict.stage, verdict.record)
+
+    def _look_again(self, stage: Stage) -> Verdict:
+        """The verdict with what lies there now. Settings and code are those of the build's start."""
+        self.judge.records = type(self.judge.records)()
+        return self.judge.verdict(stage)
+
+    def _note_start(self, job: "Job") -> None:
+        if stage := self.stages.get(job):
+            forget_made(stage)
+            self.started[stage.name] = self._look_again(stage)
+
+    def _watch_jobs(self) -> None:
+        """Come between Snakemake's choice of jobs and their start, and write down each that it takes for finished."""
+        from snakemake.scheduling.job_scheduler import JobScheduler
+
+        run = JobScheduler.run
+        JobScheduler.run = lambda scheduler, jobs, executor=None: self._start(scheduler, jobs, executor, run)
+        finish = self.dag.finish
+
+        async def finish_and_note(job: "Job", **kwargs) -> None:
+            await finish(job, **kwargs)
+            for member in job.jobs if job.is_group() else [job]:
+                if (stage := self.stages.get(member)) and (started := self.started.pop(stage.name, None)):
+                    self._note_made(stage, started)
+
+        self.dag.finish = finish_and_note
+
+    def _note_made(self, stage: Stage, started: Verdict) -> None:
+        # Of a job in a group, the inputs were not there when the group started.
+        identity = started.identity or self.judge.verdict(stage).identity
+        now = self.judge.verdict(stage).identity
+        if identity is None or now != identity:
+            print(f"warning: an input of {stage.name} changed while it ran; it will run again.", file=sys.stderr)
+            return
+        write_made(stage, self.judge.record_of(stage, identity))
+        self.judge.contents.save()
+
+
+class Explained(Reason):
+    """Snakemake's Reason, told in our words."""
+
+    __slots__ = ("told",)
+
+    @classmethod
+    def of(cls, told: list[str]) -> "Explained":
+        reason = cls()
+        reason.told = told
+        return reason
+
+    def __str__(self) -> str:
+        return "; ".join(self.told)
+
+
+def after_build(params_file: str) -> None:
     """Record artifacts in DVC and wait for the last runs to reach MLflow.
 
     Neither can undo a build that succeeded, so a failure here is a warning with what to do about it.
     """
-    logging.getLogger("dvc").setLevel(logging.ERROR)
     try:
-        if params_file == "params.yaml":
-            recorded = commit_workflow(workflow, params_file)
-            print(f"recorded in dvc.lock: {len(recorded)} stage(s)", file=sys.stderr)
-        else:
+        if params_file == RECIPE:
+            if recorded := commit():
+                print(f"recorded in dvc.lock: {len(recorded)} stage(s)", file=sys.stderr)
+        elif any(made.params_file == params_file for made in all_made()):
             print(
                 f"not recorded in dvc.lock: dvc.yaml describes params.yaml, and this built {params_file}",
                 file=sys.stderr,
             )
     except Exception as error:
         print(f"warning: the artifacts are not in dvc.lock: {type(error).__name__}: {error}", file=sys.stderr)
-        print("Mend it, then record them with: python -m amt.build commit", file=sys.stderr)
+        print("Mend it, then record them with: amt commit", file=sys.stderr)
     for line in flush():
         print(f"warning: {line}", file=sys.stderr)
 
 
-def before_plan(workflow: "Workflow") -> None:
-    """Called by the Snakefile: what is missing is a reason to run, and the lock of a dead build none to stop."""
-    prepare = workflow._prepare_dag
-
-    def prepare_and_change(*args, **kwargs) -> None:
-        prepare(*args, **kwargs)
-        if workflow.is_main_process:
-            _rebuild_missing(workflow)
-            _release_dead_lock(workflow)
-
-    workflow._prepare_dag = prepare_and_change
-
-
-class _EveryJob(set):
-    """A set of jobs that answers yes for every one; what it holds is still only what was put in."""
-
-    def __contains__(self, job: object) -> bool:
-        return True
-
-    def remove(self, job: object) -> None:
-        self.discard(job)
-
-
-def _rebuild_missing(workflow: "Workflow") -> None:
-    """Make every missing output a reason to run, not only those of the last jobs.
-
-    By itself Snakemake 9.27.1 forgives a missing file as long as what was once made of it is there. But a job that
-    failed or was killed leaves just that: with `sft.learning_rate` changed and `sft` killed, the next call would find
-    the old report, and nothing to be done. It looks at the outputs of target jobs only, so here all jobs count as such.
-    """
-    workflow._dag.targetjobs = _EveryJob(workflow._dag.targetjobs)
-
+# --- Snakemake's own lock ---------------------------------------------------------------------------------
 
 LOCKS = Path(".snakemake/locks")
 LOCK_HOLDER = Path(".snakemake/amt-lock-holder.json")
 
 
-def _release_dead_lock(workflow: "Workflow") -> None:
-    """Have a build take over the lock of one that was killed, as nobody else can give it back.
+def _take_lock(workflow: "Workflow", build: Build) -> None:
+    """Hold the project while Snakemake holds its lock; take that over from a build that was killed.
 
     Snakemake's lock does not say who holds it, so a build that gets it writes that down beside it. The lock is taken
     over only if its holder ran on this machine and is gone.
     """
     persistence = workflow.persistence
     take = persistence.lock
-    if getattr(take, "__func__", None) is not type(persistence).lock:
-        return  # a dry run, or --nolock: nothing is locked
 
     @contextlib.contextmanager
     def lock() -> Iterator[None]:
@@ -94,7 +327,7 @@ def _release_dead_lock(workflow: "Workflow") -> None:
             print("an earlier build was killed: going on from what it finished", file=sys.stderr)
             persistence.cleanup_locks()
             LOCKS.mkdir(exist_ok=True)  # goes with them, and is made only when Snakemake starts
-        with take():
+        with take(), build.running():
             LOCK_HOLDER.write_text(json.dumps(_myself()))
             yield
 

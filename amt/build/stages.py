@@ -2,11 +2,13 @@
 
 import contextlib
 import re
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from amt.build.yaml12 import load_yaml
 from amt.errors import AmtError
 
 if TYPE_CHECKING:
@@ -18,19 +20,43 @@ class BuildError(AmtError):
     """The rules or the records of a build do not fit together."""
 
 
+PAGE = ".html"
+"""Pages stay out of the cache: a browser would follow the link to the cache's nameless file and show it as text."""
+CODE_FOLDER = ".amt/code"
+
+
 @dataclass(frozen=True)
 class Stage:
     name: str
     """Rule and wildcards: raw-deepmath_103k."""
-    command: str
+    commands: tuple[str, ...]
+    """As DVC runs them: the rule's own is the last; before it stands the creation of the log's folder."""
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     metrics: tuple[str, ...]
     """Outputs that `dvc metrics` shows."""
-    log: str | None
     params_file: str
     settings: tuple[str, ...]
     """Keys of the recipe that the stage reads."""
+
+    @property
+    def outs(self) -> tuple[str, ...]:
+        return (*self.outputs, *self.metrics)
+
+    @property
+    def code_file(self) -> str:
+        """Lists the code that the stage is made of (amt.build.code): a dependency to DVC, no input of the rule."""
+        return f"{CODE_FOLDER}/{self.name}"
+
+    @property
+    def words(self) -> list[str]:
+        """Words of the rule's command, without its log."""
+        return [word for word in shlex.split(self.commands[-1]) if not word.startswith("2>")]
+
+    @property
+    def is_cached(self) -> bool:
+        """DVC remembers a run only if it keeps all that came out of it."""
+        return not any(path.endswith(PAGE) for path in self.outs)
 
 
 METRIC_NAMES = {"metrics", "scores"}
@@ -38,12 +64,8 @@ METRIC_NAMES = {"metrics", "scores"}
 
 
 @contextlib.contextmanager
-def planned(params_file: str = "params.yaml", *, force: bool) -> Iterator["Workflow"]:
-    """The workflow with its DAG, as `snakemake -n` plans it; runs nothing.
-
-    Args:
-        force: plan every job, as in a fresh clone; otherwise those that Snakemake would run.
-    """
+def planned(params_file: str = "params.yaml") -> Iterator["Workflow"]:
+    """The workflow with its DAG, every job in it, as in a fresh clone; runs nothing."""
     from snakemake.api import SnakemakeApi
     from snakemake.exceptions import WorkflowError
     from snakemake.settings.types import ConfigSettings, DAGSettings, OutputSettings, Quietness, ResourceSettings
@@ -57,9 +79,9 @@ def planned(params_file: str = "params.yaml", *, force: bool) -> Iterator["Workf
                 config_settings=ConfigSettings(config={"params": params_file}),
                 snakefile=Path("Snakefile"),
             )
-            dag_api = workflow_api.dag(DAGSettings(forceall=force))
+            dag_api = workflow_api.dag(DAGSettings(forceall=True))
             workflow = dag_api.workflow_api._workflow_store
-            workflow._prepare_dag(forceall=force, ignore_incomplete=True, lock_warn_only=True, nolock=True)
+            workflow._prepare_dag(forceall=True, ignore_incomplete=True, lock_warn_only=True, nolock=True)
             workflow._build_dag()
             yield workflow
         except WorkflowError as error:
@@ -72,13 +94,13 @@ def stage_of(job: "Job", params_file: str) -> Stage | None:
         return None
     metrics = [path for name, path in job.output.items() if name in METRIC_NAMES and str(path).endswith(".json")]
     metrics = list(map(str, metrics))
+    command = re.sub(r"\s+", " ", job.shellcmd).strip()
     return Stage(
         name="-".join([job.rule.name, *map(str, job.wildcards_dict.values())]),
-        command=re.sub(r"\s+", " ", job.shellcmd).strip(),
+        commands=(*([f"mkdir -p {Path(str(job.log[0])).parent}"] if job.log else []), command),
         inputs=tuple(dict.fromkeys(map(str, job.input))),
         outputs=tuple(path for path in map(str, job.output) if path not in metrics),
         metrics=tuple(metrics),
-        log=str(job.log[0]) if job.log else None,
         params_file=params_file,
         settings=tuple(_settings(job)),
     )
@@ -96,3 +118,39 @@ def stages_of(workflow: "Workflow", params_file: str) -> list[Stage]:
     order = {rule.name: position for position, rule in enumerate(workflow.rules)}
     jobs = sorted(workflow.dag.jobs, key=lambda job: (order[job.rule.name], sorted(job.wildcards_dict.items())))
     return [stage for job in jobs if (stage := stage_of(job, params_file))]
+
+
+def described(path: Path = Path("dvc.yaml"), params_file: str = "params.yaml") -> list[Stage]:
+    """The stages as dvc.yaml has them, without a look at the rules: each after those that it reads."""
+    stages = [_of_entry(name, entry, params_file) for name, entry in load_yaml(path).get("stages", {}).items()]
+    return in_order(stages)
+
+
+def _of_entry(name: str, entry: dict, params_file: str) -> Stage:
+    commands = entry["cmd"] if isinstance(entry["cmd"], list) else [entry["cmd"]]
+    return Stage(
+        name=name,
+        commands=tuple(commands),
+        inputs=tuple(path for path in entry.get("deps", []) if not path.startswith(CODE_FOLDER)),
+        outputs=tuple(next(iter(out)) if isinstance(out, dict) else out for out in entry.get("outs", [])),
+        metrics=tuple(entry.get("metrics", [])),
+        params_file=params_file,
+        settings=tuple(entry.get("params", [])),
+    )
+
+
+def in_order(stages: list[Stage]) -> list[Stage]:
+    """Each stage after those whose outputs it reads."""
+    producer = {path: stage for stage in stages for path in stage.outs}
+    ordered: dict[str, Stage] = {}
+
+    def visit(stage: Stage) -> None:
+        if stage.name not in ordered:
+            for path in stage.inputs:
+                if path in producer:
+                    visit(producer[path])
+            ordered[stage.name] = stage
+
+    for stage in stages:
+        visit(stage)
+    return list(ordered.values())

@@ -1,5 +1,7 @@
 """Every dataset that has an adapter."""
 
+from typing import TypeVar
+
 from amt.errors import SourceError
 from amt.sources.chat import OPENHERMES_2_5, ULTRA_CHAT
 from amt.sources.dataset import Dataset
@@ -15,26 +17,28 @@ from amt.sources.mathematics import (
 from amt.sources.programming import ACECODE_87K, KODCODE_V1, OPENCODER, VERIFIABLE_CODING
 from amt.sources.science import LOGIC_701, TASK_MMMLU
 
-DATASETS = {
-    dataset.name: dataset
-    for dataset in (
-        OPENR1_MATH_220K,
-        BIG_MATH_RL_VERIFIED,
-        NUMINAMATH,
-        METAMATHQA,
-        DEEPMATH_103K,
-        AIME_1983_2024,
-        KODCODE_V1,
-        OPENCODER,
-        VERIFIABLE_CODING,
-        ACECODE_87K,
-        TASK_MMMLU,
-        LOGIC_701,
-        NEMOTRON_IF,
-        TULU3_IF,
-        ULTRA_CHAT,
-        OPENHERMES_2_5,
-    )
+Value = TypeVar("Value")
+ByArgument = dict[str, Value]
+"""A table of which a stage uses the entry that its command names: the adapter of one source is no part of what the
+others are made of (amt.build.code)."""
+
+DATASETS: ByArgument[Dataset] = {
+    "openr1_math_220k": OPENR1_MATH_220K,
+    "big_math_rl_verified": BIG_MATH_RL_VERIFIED,
+    "numinamath": NUMINAMATH,
+    "metamathqa": METAMATHQA,
+    "deepmath_103k": DEEPMATH_103K,
+    "aime_1983_2024": AIME_1983_2024,
+    "kodcode_v1": KODCODE_V1,
+    "opencoder": OPENCODER,
+    "verifiable_coding": VERIFIABLE_CODING,
+    "acecode_87k": ACECODE_87K,
+    "task_mmmlu": TASK_MMMLU,
+    "logic_701": LOGIC_701,
+    "nemotron_if": NEMOTRON_IF,
+    "tulu3_if": TULU3_IF,
+    "ultra_chat": ULTRA_CHAT,
+    "openhermes_2_5": OPENHERMES_2_5,
 }
 
 

@@ -80,7 +80,7 @@ def toy(tmp_path) -> Workplace:
         shutil.copy(PROJECT / name, path / name)
     workplace = Workplace(path)
     workplace.write(
-        ".gitignore", "/.snakemake/\n/data/\n/models/\n/reports/\n/logs/\n/scratch/\n/ran\n/fail-*\n/wait-*\n"
+        ".gitignore", "/.snakemake/\n/.amt/\n/data/\n/models/\n/reports/\n/logs/\n/scratch/\n/ran\n/fail-*\n/wait-*\n"
     )
     workplace.do("git", "init", "--quiet")
     workplace.do("python", "-m", "amt.build", "export")

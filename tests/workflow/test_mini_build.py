@@ -134,24 +134,42 @@ def test_every_stage_is_a_run_in_mlflow(built):
     lock = yaml.safe_load(built.read("dvc.lock"))["stages"]
     for name, run in by_name.items():
         recorded = {dep["path"]: dep["md5"] for dep in lock[name].get("deps", [])}
+        assert run.data.tags["amt.code"] == recorded.pop(f".amt/code/{name}"), name
         assert {entry.dataset.name: entry.dataset.digest for entry in run.inputs.dataset_inputs} == recorded, name
     assert "index.html" in {item.path for item in client.list_artifacts(by_name["report"].info.run_id)}
 
 
-def test_a_corrupt_table_is_named_and_nothing_half_made_is_left(copy_of_built):
-    broken = copy_of_built.path / "data/queries/metamathqa.parquet"
-    content = broken.read_bytes()
-    broken.unlink()
-    broken.write_bytes(content[: len(content) // 2])
-    done = copy_of_built.call("snakemake", "data/curated/unique/queries.parquet")
-    assert done.returncode != 0
-    said = copy_of_built.read("logs/curate/unique.log")
-    assert re.search(r"^error: .*data/queries/metamathqa\.parquet", said, re.MULTILINE), said
-    assert "Traceback" not in said
-    assert not (copy_of_built.path / "data/curated/unique/queries.parquet").exists()
-    broken.unlink()
+def test_the_runs_behind_an_artifact_are_found(built):
+    (line,) = (line for line in built.do("amt", "runs", "models/sft").splitlines() if not line.startswith("sft:"))
+    assert line.startswith("= ")
+    assert line.endswith("made this")
+    for stage in ("unique", "raw-metamathqa", "report"):
+        assert "made this" in built.do("amt", "runs", stage)
+
+
+def test_a_spoilt_artifact_is_not_used_but_restored(copy_of_built):
+    spoilt = copy_of_built.path / "data/queries/metamathqa.parquet"
+    content = spoilt.read_bytes()
+    spoilt.unlink()
+    spoilt.write_bytes(content[: len(content) // 2])
     copy_of_built.do("snakemake", "data/curated/unique/queries.parquet")
-    assert (copy_of_built.path / "data/curated/unique/queries.parquet").exists()
+    assert spoilt.read_bytes() == content
+
+
+def test_a_corrupt_file_of_rows_is_named_and_nothing_half_made_is_left(copy_of_built):
+    rows = copy_of_built.path / "amt/sources/samples/metamathqa.jsonl"
+    content = rows.read_bytes()
+    rows.write_bytes(content[:2000])  # in the middle of a row
+    target = "data/raw/metamathqa/rows.parquet"
+    done = copy_of_built.call("snakemake", target)
+    assert done.returncode != 0
+    said = copy_of_built.read("logs/raw/metamathqa.log")
+    assert re.search(r"^error: .*samples/metamathqa\.jsonl", said, re.MULTILINE), said
+    assert "Traceback" not in said
+    assert not (copy_of_built.path / target).exists()
+    rows.write_bytes(content)
+    copy_of_built.do("snakemake", target)
+    assert (copy_of_built.path / target).exists()
 
 
 def test_a_full_disk_is_named_and_nothing_half_made_is_left(copy_of_built):

@@ -1,0 +1,136 @@
+"""What was made of what: the records of dvc.lock, of DVC's run cache, and of builds that are not in dvc.lock yet.
+
+Each has the form of an entry of dvc.lock: commands, dependencies and outputs with their digests, settings by value. A
+stage that Snakemake finished is written down at once (`write_made`), so a kill loses nothing; `amt.build.commit` moves
+it into dvc.lock.
+"""
+
+import configparser
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from amt.build.stages import Stage
+from amt.build.yaml12 import load_yaml
+from amt.publish import publish_file
+
+MADE = Path(".amt/made")
+RECIPE = "params.yaml"
+
+
+@dataclass(frozen=True)
+class Made:
+    """A finished stage that dvc.lock does not have."""
+
+    file: Path
+    stage: str
+    params_file: str
+    entry: dict
+
+
+def write_made(stage: Stage, entry: dict) -> None:
+    MADE.mkdir(parents=True, exist_ok=True)
+    with publish_file(_made_file(stage)) as temporary:
+        temporary.write_text(json.dumps({"stage": stage.name, "params_file": stage.params_file, "entry": entry}))
+
+
+def forget_made(stage: Stage) -> None:
+    """A stage that runs again: what is known of its last run no longer describes what lies there."""
+    _made_file(stage).unlink(missing_ok=True)
+
+
+def _made_file(stage: Stage) -> Path:
+    recipe = "" if stage.params_file == RECIPE else "@" + hashlib.md5(stage.params_file.encode()).hexdigest()[:8]
+    return MADE / f"{stage.name}{recipe}.json"
+
+
+def all_made() -> Iterator[Made]:
+    for file in sorted(MADE.glob("*.json")):
+        content = json.loads(file.read_text())
+        yield Made(file, content["stage"], content["params_file"], content["entry"])
+
+
+class Records:
+    """All records of a project, as they are when they are first asked for."""
+
+    @cached_property
+    def lock(self) -> dict[str, dict]:
+        return load_yaml("dvc.lock").get("stages", {})
+
+    @cached_property
+    def made(self) -> dict[tuple[str, str], dict]:
+        return {(made.stage, made.params_file): made.entry for made in all_made()}
+
+    @cached_property
+    def cache(self) -> Path:
+        return cache_folder()
+
+    def last(self, stage: Stage) -> dict | None:
+        """What the stage was made of when it was last made here."""
+        made = self.made.get((stage.name, stage.params_file))
+        return made or (self.lock.get(stage.name) if stage.params_file == RECIPE else None)
+
+    def fitting(self, stage: Stage, identity: dict) -> dict | None:
+        """The record of a run that had this identity."""
+        for record in (self.made.get((stage.name, stage.params_file)), self.lock.get(stage.name)):
+            if record and _same(record, identity) and _outs(record) == sorted(stage.outs):
+                return record
+        return self._remembered(stage, identity) if stage.is_cached else None
+
+    def holds(self, record: dict) -> bool:
+        """Whether the DVC cache has every output of a record."""
+        return all(self._has(out["md5"]) for out in record["outs"])
+
+    def _has(self, md5: str) -> bool:
+        file = self.cache / "files" / "md5" / md5[:2] / md5[2:]
+        if not file.exists():
+            return False
+        return not md5.endswith(".dir") or all(self._has(entry["md5"]) for entry in json.loads(file.read_text()))
+
+    def _remembered(self, stage: Stage, identity: dict) -> dict | None:
+        """The newest run with this identity in DVC's run cache, as DVC itself takes it."""
+        folder = self.cache / "runs" / (key := run_key(stage, identity))[:2] / key
+        try:
+            newest = max(folder.iterdir(), key=lambda file: file.stat().st_mtime)
+        except (FileNotFoundError, ValueError):
+            return None
+        return load_yaml(newest)
+
+
+def _same(record: dict, identity: dict) -> bool:
+    """Whether a record is of this identity. Numbers are equal if they are to Python, as they are to DVC: 1 and 1.0."""
+    return (
+        record["cmd"] == identity["cmd"]
+        and _digests(record) == _digests(identity)
+        and record.get("params", {}) == identity.get("params", {})
+    )
+
+
+def _digests(record: dict) -> dict[str, str]:
+    return {dep["path"]: dep["md5"] for dep in record.get("deps", [])}
+
+
+def _outs(record: dict) -> list[str]:
+    return sorted(out["path"] for out in record["outs"])
+
+
+def run_key(stage: Stage, identity: dict) -> str:
+    """DVC's name for a run in its run cache (StageCache)."""
+    content = {
+        "cmd": identity["cmd"],
+        "deps": [{name: dep[name] for name in ("path", "hash", "md5")} for dep in identity["deps"]],
+        "outs": sorted(stage.outs),
+    }
+    if identity.get("params"):
+        content["params"] = identity["params"]
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def cache_folder() -> Path:
+    """Where this project's DVC cache lies: `cache.dir` of .dvc/config and .dvc/config.local, else .dvc/cache."""
+    config = configparser.ConfigParser()
+    config.read([".dvc/config", ".dvc/config.local"])
+    return Path(".dvc") / config.get("cache", "dir", fallback="cache")

@@ -1,0 +1,866 @@
+"""What is part of a stage's code and what is not: on small trees, on generated functions, on this project itself."""
+
+import json
+import os
+import re
+import subprocess
+import symtable
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from amt.build.code import Code, SourceTree, installed_version
+from amt.build.stages import BuildError, described
+from amt.rows import QUERY, write_rows
+
+PROJECT = Path(__file__).parents[2]
+VERSIONS = {"numpy": "2.3.5", "torch": "2.13.0", "httpx": "0.28"}
+PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
+
+MODEL = '''
+"""A model."""
+
+import math
+import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
+
+RATE = 1_000
+LIMITS = {"low": 1, "high": 2}
+
+
+def train(rows: list, rate: float = RATE) -> float:
+    """Train."""
+    # Sums first.
+    total = 0.0
+    for row in rows:
+        total += math.sqrt(row) * rate
+    return shift(total)
+
+
+def shift(value):
+    return value + LIMITS["low"]
+
+
+def unused(value):
+    return value - 1
+'''
+SCRIPT = '''
+"""Train a model."""
+
+from amt.model import train
+
+
+def main():
+    print(train([1, 2]))
+
+
+if __name__ == "__main__":
+    main()
+'''
+
+
+class Tree:
+    """A project of amt/model.py and scripts/fit.py, and what else is written."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.write(
+            **{"amt/__init__.py": "", "scripts/__init__.py": "", "amt/model.py": MODEL, "scripts/fit.py": SCRIPT}
+        )
+
+    def write(self, **files: str) -> None:
+        for name, text in files.items():
+            file = self.path / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(textwrap.dedent(text).lstrip("\n"))
+
+    def edit(self, old: str, new: str, name: str = "amt/model.py") -> None:
+        text = (self.path / name).read_text()
+        assert old in text
+        (self.path / name).write_text(text.replace(old, new))
+
+    def code(self, *words: str) -> Code:
+        return SourceTree(self.path, version_of=VERSIONS.get).code_of(words or ("python", "-m", "scripts.fit"))
+
+    def counted(self, *words: str) -> set[str]:
+        return set(self.code(*words).definitions)
+
+    def counts_in(self, source: str, *, script: str = "from amt.m import f\nf()\n") -> set[str]:
+        """What counts of amt/m.py, by bare names."""
+        self.write(**{"amt/m.py": source, "scripts/s.py": script})
+        names = self.counted("python", "-m", "scripts.s")
+        return {name.removeprefix("amt.m.") for name in names if name.startswith("amt.m.")}
+
+    def digest_of(self, source: str) -> str:
+        """Of the function f in it."""
+        self.counts_in(source)
+        return self.code("python", "-m", "scripts.s").definitions["amt.m.f"]
+
+
+@pytest.fixture
+def tree(tmp_path) -> Tree:
+    return Tree(tmp_path)
+
+
+def test_lists_what_the_stage_uses(tree):
+    assert tree.counted() == {
+        "scripts.fit.<main>", "scripts.fit.main", "scripts.fit.train",
+        "amt.model.train", "amt.model.shift", "amt.model.RATE", "amt.model.LIMITS", "amt.model.math",
+    }  # fmt: skip
+    assert tree.code().libraries == {"python": PYTHON}
+
+
+def test_is_read_back_from_its_text(tree):
+    code = tree.code()
+    assert Code.parse(code.text()) == code
+    lines = code.text().splitlines()
+    assert lines == sorted(lines)
+    assert f"definition amt.model.train {code.definitions['amt.model.train']}" in lines
+    assert f"library python {PYTHON}" in lines
+    assert code.text().endswith("\n")
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("    # Sums first.\n", ""),
+        ('    """Train."""\n', '    """Train, at length."""\n'),
+        ('"""A model."""\n', ""),
+        ("\n\n\ndef shift", "\n\n\n\n# ---\n\n\n\ndef shift"),
+        ("1_000", "1000"),
+        ("RATE = 1_000", "RATE: int = 1_000"),
+        ("RATE = 1_000", 'RATE = 1_000\n"""Per second."""'),
+        ('LIMITS["low"]', "(LIMITS['low'])"),
+        ("total += math.sqrt(row) * rate", "total += (\n            math.sqrt(row)\n            * rate\n        )"),
+        ("total = 0.0", "total: float = 0.0"),
+        ("    total = 0.0", "    total: float\n    total = 0.0"),
+        ("total", "the_sum"),
+        ("for row in rows:\n        total += math.sqrt(row)", "for x in rows:\n        total += math.sqrt(x)"),
+        ("rows: list, rate: float = RATE) -> float", "rows, rate=RATE)"),
+        ("import math\nimport os\n", "import os\nimport math\n"),
+        ("import math\nimport os\n", "import math\n"),
+        ("import math\nimport os\n", "import os, math\n"),
+        ("    import torch\n", "    import numpy\n"),
+        ("return value - 1", "return value - 2"),
+        ("def unused", "def another(value):\n    return value\n\n\ndef unused"),
+    ],
+)
+def test_costs_nothing(tree, old, new):
+    before = tree.code()
+    tree.edit(old, new)
+    assert tree.code() == before
+
+
+def test_moving_functions_costs_nothing(tree):
+    before = tree.code()
+    head, train, shift, unused = MODEL.split("\ndef ")
+    tree.write(**{"amt/model.py": "\ndef ".join([head, shift + "\n", unused + "\n", train])})
+    assert tree.code() == before
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "changed"),
+    [
+        ("1_000", "1_001", "RATE"),
+        ("RATE = 1_000", "RATE = 1_000.0", "RATE"),
+        ('"low": 1', '"low": 2', "LIMITS"),
+        ("math.sqrt(row)", "math.cbrt(row)", "train"),
+        ("rate: float = RATE", "rate: float = 2", "train"),
+        ("rows: list, rate: float", "rows: list, pace: float", "train"),
+        ("shift(total)", "shift(rows)", "train"),
+        ("return value + LIMITS", "return value - LIMITS", "shift"),
+        ("import math", "import cmath as math", "math"),
+    ],
+)
+def test_counts(tree, old, new, changed):
+    before = tree.code().definitions
+    tree.edit(old, new)
+    after = tree.code().definitions
+    differing = {name for name in before.keys() & after.keys() if before[name] != after[name]}
+    assert f"amt.model.{changed}" in differing
+    assert all(name.startswith("amt.model.") for name in differing)
+
+
+def test_another_binding_of_a_name_is_another_definition(tree):
+    once = tree.counts_in("def f():\n    return A\n\nA = 1\n")
+    before = tree.code("python", "-m", "scripts.s")
+    assert tree.counts_in("def f():\n    return A\n\nA = 1\nA = 2\n") == once
+    assert tree.code("python", "-m", "scripts.s") != before
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        # The body acts between definitions.
+        ("X = []\nX.append(1)\nY = len(X)\n", "X = []\nY = len(X)\nX.append(1)\n"),
+        ("A = 1\nY = A\nA = 2\n", "A = 1\nA = 2\nY = A\n"),
+        ("X = [1, 2]\nY = X.pop()\nZ = X.pop()\n", "X = [1, 2]\nZ = X.pop()\nY = X.pop()\n"),
+        ("from amt.one import Y\nfrom amt.two import Y\n", "from amt.two import Y\nfrom amt.one import Y\n"),
+        # A default is computed when the module is imported.
+        ("N = 1\ndef Y(x=N): return x\nN = 2\n", "N = 1\nN = 2\ndef Y(x=N): return x\n"),
+    ],
+)
+def test_order_on_import_counts_where_it_matters(tree, first, second):
+    use = "\ndef f():\n    return Y, Z\n"
+    tree.write(**{"amt/one.py": "Y = 1", "amt/two.py": "Y = 2"})
+    tree.counts_in(first + use)
+    before = tree.code("python", "-m", "scripts.s")
+    tree.counts_in(second + use)
+    assert tree.code("python", "-m", "scripts.s") != before
+
+
+# --- names and scopes ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (
+            "def f(g=0):\n    a = 1\n    return [a for a in g if a]",
+            "def f(g=0):\n    b = 1\n    return [z for z in g if z]",
+        ),
+        ("def f():\n    with g() as a:\n        return a", "def f():\n    with g() as b:\n        return b"),
+        (
+            "def f():\n    try:\n        g()\n    except E as a:\n        raise a",
+            "def f():\n    try:\n        g()\n    except E as error:\n        raise error",
+        ),
+        ("def f(x):\n    if (a := g(x)): return a", "def f(x):\n    if (b := g(x)): return b"),
+        (
+            "def f(x):\n    any((a := y) for y in x)\n    return a",
+            "def f(x):\n    any((b := z) for z in x)\n    return b",
+        ),
+        (
+            "def f(x):\n    match x:\n        case [a, *b]: return a, b\n        case {'k': c, **d}: return c, d",
+            "def f(x):\n    match x:\n        case [p, *q]: return p, q\n        case {'k': r, **s}: return r, s",
+        ),
+        (
+            "def f():\n    a = 0\n    def g():\n        nonlocal a\n        a += 1\n    g()\n    return a",
+            "def f():\n    n = 0\n    def g():\n        nonlocal n\n        n += 1\n    g()\n    return n",
+        ),
+        (
+            "def f():\n    import a\n    import b\n    return a, b",
+            "def f():\n    import b\n    import a\n    return a, b",
+        ),
+        (
+            "def f():\n    from a import c, b\n    return b, c",
+            "def f():\n    from a import b\n    from a import c\n    return b, c",
+        ),
+    ],
+)
+def test_names_of_local_variables_do_not_count(tree, first, second):
+    assert tree.digest_of(first) == tree.digest_of(second)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        # Local in one, global in the other.
+        ("def f():\n    A = 1\n    return A", "def f():\n    B = 1\n    return A"),
+        (
+            "def f():\n    A = 1\n    def g(): return A\n    return g",
+            "def f():\n    B = 1\n    def g(): return A\n    return g",
+        ),
+        ("def f():\n    def g():\n        A = 1\n    return A", "def f():\n    def g():\n        A = 1\n    return B"),
+        ("def f(x):\n    return [A for A in x], A", "def f(x):\n    return [A for A in x], B"),
+        ("def f():\n    A: int\n    return A", "def f():\n    return A"),
+        ("def f():\n    global A\n    A = 1", "def f():\n    A = 1"),
+        ("def f():\n    global A\n    A = 1", "def f():\n    global B\n    B = 1"),
+        (
+            "def f():\n    A = 1\n    def g():\n        global A\n        return A\n    return g",
+            "def f():\n    A = 1\n    def g():\n        return A\n    return g",
+        ),
+        # A method does not see the names of its class; the class body itself falls back on the module.
+        (
+            "def f():\n    class C:\n        A = 1\n        def g(self): return A\n    return C",
+            "def f():\n    class C:\n        A = 1\n        def g(self): return B\n    return C",
+        ),
+        (
+            "def f():\n    A = 1\n    class C:\n        A = A\n    return C",
+            "def f():\n    B = 1\n    class C:\n        A = A\n    return A, C",
+        ),
+        # The first iterable belongs to the scope around a comprehension, the others to its own.
+        ("def f(x):\n    return [a for a in x for b in a]", "def f(x):\n    return [a for a in x for b in x]"),
+        # Two locals are not one.
+        ("def f(x):\n    a, b = x\n    return a", "def f(x):\n    a, b = x\n    return b"),
+        # Seen from outside: attributes of a class, parameters, what is imported, keywords, text.
+        ("def f():\n    class C:\n        a = 1\n    return C", "def f():\n    class C:\n        b = 1\n    return C"),
+        ("def f(a): return a", "def f(b): return b"),
+        ("def f():\n    import a\n    return a", "def f():\n    import b\n    return b"),
+        ("def f(x):\n    return g(a=x)", "def f(x):\n    return g(b=x)"),
+        ("def f():\n    a = 1\n    return f'{a=}'", "def f():\n    b = 1\n    return f'{b=}'"),
+        ("def f():\n    a = 1\n    return locals()", "def f():\n    b = 1\n    return locals()"),
+        ("def f():\n    a = 1\n    return eval('a')", "def f():\n    b = 1\n    return eval('a')"),
+        (
+            "def f():\n    from a import x\n    from b import x\n    return x",
+            "def f():\n    from b import x\n    from a import x\n    return x",
+        ),
+        ("def f(x): return True", "def f(x): return 1"),
+        ("def f(x): return 'a' 'b'", "def f(x): return b'ab'"),
+        ("@g\ndef f(x: int): return x", "@g\ndef f(x: str): return x"),
+    ],
+)  # fmt: skip
+def test_other_meanings_never_look_equal(tree, first, second):
+    assert tree.digest_of(first) != tree.digest_of(second)
+
+
+NAMES = ["a", "b", "c", "d"]
+SIMPLE = [
+    "{0} = {1}", "print({0}, {1})", "[{0} for {0} in {1}]", "[{0} for {1} in {2} for {0} in {1}]",
+    "for {0} in {1}: {2}", "del {0}", "{0} += 1", "x = lambda {0}: {1}",
+    "any(({0} := {1}) for x in {2})", "with {0} as {1}: {2}",
+    "{{{0}: {1} for {0}, {2} in {1}}}", "import {0}", "lambda x={0}: ({1} := x)", "{0}: int",
+    "try: {0}\nexcept Exception as {1}: {2}", "match {0}:\n    case [{1}, *x]: {2}\n    case _: {1}",
+]  # fmt: skip
+BLOCKS = [
+    "def {0}({1}={2}):\n{block}", "class {0}:\n{block}", "if {0}:\n{block}", "def {0}():\n    global {1}\n{block}",
+    "async def {0}(*{1}):\n{block}",
+]  # fmt: skip
+
+
+@st.composite
+def functions(draw) -> str:
+    """Source of a function f whose four names may be anything: local, free, global, of a class, a parameter."""
+
+    def block(depth: int) -> str:
+        lines = []
+        for _ in range(draw(st.integers(1, 3))):
+            nested = depth < 3 and draw(st.booleans())
+            form = draw(st.sampled_from(BLOCKS if nested else SIMPLE))
+            names = [draw(st.sampled_from(NAMES)) for _ in range(3)]
+            lines.append(form.format(*names, block=textwrap.indent(block(depth + 1), "    ") if nested else ""))
+        return "\n".join(lines)
+
+    return f"def f():\n{textwrap.indent(block(0), '    ')}\n"
+
+
+def compiles(source: str) -> bool:
+    try:
+        compile(source, "m.py", "exec")
+    except SyntaxError:
+        return False
+    return True
+
+
+def globals_of(table: symtable.SymbolTable, *, stored_in_class: bool = False) -> set[str]:
+    """The names that a scope and those within it look up in the module, as Python's own compiler sees it.
+
+    Args:
+        stored_in_class: also those that a class body only binds. One that it also reads may be the module's.
+    """
+    found = {
+        symbol.get_name()
+        for symbol in table.get_symbols()
+        if symbol.is_global()
+        or (table.get_type() == "class" and symbol.is_local() and (stored_in_class or symbol.is_referenced()))
+    }
+    return found.union(*(globals_of(child, stored_in_class=stored_in_class) for child in table.get_children()))
+
+
+GENERATED = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+
+
+@GENERATED
+@given(source=functions())
+def test_global_names_are_those_of_pythons_compiler(tmp_path_factory, source):
+    if not compiles(source):
+        return
+    tree = Tree(tmp_path_factory.mktemp("tree"))
+    definitions = "".join(f"{name} = 1\n" for name in NAMES)
+    table = symtable.symtable(source, "m.py", "exec").get_children()[0]
+    counted = tree.counts_in(definitions + source)
+    assert globals_of(table) & set(NAMES) <= counted <= {"f"} | globals_of(table, stored_in_class=True)
+
+
+@GENERATED
+@given(source=functions(), data=st.data())
+def test_renamed_locals_keep_the_digest_and_exchanged_globals_change_it(tmp_path_factory, source, data):
+    """A name that is local wherever it occurs in f, and never seen from outside, may have any name."""
+    if not compiles(source):
+        return
+    tree = Tree(tmp_path_factory.mktemp("tree"))
+    digest = tree.digest_of(source)
+    table = symtable.symtable(source, "m.py", "exec").get_children()[0]
+    for name in NAMES:
+        if is_free_to_rename(table, name):
+            assert tree.digest_of(renamed(source, {name: "other"})) == digest
+    read = sorted(globals_of(table) & set(NAMES))
+    if len(read) > 1:
+        one, two = data.draw(st.permutations(read))[:2]
+        exchanged = renamed(source, {one: two, two: one})
+        if exchanged != source and all(is_global_everywhere(table, name) for name in (one, two)):
+            assert tree.digest_of(exchanged) != digest
+
+
+def renamed(source: str, names: dict[str, str]) -> str:
+    return re.sub(r"\b[abcd]\b", lambda found: names.get(found[0], found[0]), source)
+
+
+def symbols_of(table: symtable.SymbolTable, name: str) -> list[tuple[str, symtable.Symbol]]:
+    own = [(table.get_type(), symbol) for symbol in table.get_symbols() if symbol.get_name() == name]
+    return own + [symbol for child in table.get_children() for symbol in symbols_of(child, name)]
+
+
+def is_free_to_rename(table: symtable.SymbolTable, name: str) -> bool:
+    return all(
+        kind == "function"
+        and not (symbol.is_global() or symbol.is_parameter() or symbol.is_imported() or symbol.is_namespace())
+        for kind, symbol in symbols_of(table, name)
+    )
+
+
+def is_global_everywhere(table: symtable.SymbolTable, name: str) -> bool:
+    return all(symbol.is_global() for _, symbol in symbols_of(table, name))
+
+
+# --- what is reached -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("source", "counted"),
+    [
+        ("def f(x): return x.g()\ndef g(): ...", {"f", "g"}),
+        ("def f(x): return x(g=1)\ndef g(): ...", {"f", "g"}),
+        ("def f(x): return getattr(x, 'g')\ndef g(): ...", {"f", "g"}),
+        ("def f(x): return 'amt.m.g'\ndef g(): ...\ndef h(): ...", {"f", "g"}),
+        ("def f(g): return g\ndef g(): ...", {"f"}),
+        ("def f(x): return globals()[x]\ndef g(): ...", {"f", "g"}),
+        ("def f(x): return vars()[x]\ndef g(): ...", {"f", "g"}),
+        ("def f(x): return eval(x)\ndef g(): ...", {"f", "g"}),
+        ("import importlib\ndef f(x): return importlib.import_module(x)\ndef g(): ...", {"f", "g", "importlib"}),
+        ("import sys\ndef f(x): return getattr(sys.modules[__name__], x)\ndef g(): ...", {"f", "g", "sys"}),
+        ("from amt import m\ndef f(x): return getattr(m, x)\ndef g(): ...", {"f", "g", "m"}),
+        ("from amt import m\ndef f(x): return vars(m)[x]\ndef g(): ...", {"f", "g", "m"}),
+        ("import amt.m\ndef f(x): return amt.m.__dict__[x]\ndef g(): ...", {"f", "g", "amt"}),
+        ("def f(): ...\nL = []\n@L.append\ndef g(): ...", {"f", "g", "L"}),
+        ("import functools\ndef f(): ...\n@functools.cache\ndef g(): ...", {"f"}),
+        ("def f(): return B.__subclasses__()\nclass B: ...\nclass C(B): ...\nclass D: ...", {"f", "B", "C"}),
+        ("def f(): ...\nfor i in range(3):\n    print(g)\ng = 1", {"f", "g", "<body>"}),
+        ("def f(): ...\n__all__ = ['g']\ndef g(): ...", {"f"}),
+        ("def f(): ...\nif __name__ == '__main__':\n    g()\ndef g(): ...", {"f"}),
+        ("def f(): ...\nd = {}\nd['g'] = g = 1\n", {"f", "d", "<body>"}),
+        ("def f(): return a, c\n[a, (b, *c)] = 1, (2, 3)\ne = 1", {"f", "a", "b", "c"}),
+        ("def f(): return __x\n__x = 1\ny = 1", {"f", "__x"}),
+        # In a class it is _f__x of the module.
+        ("class f:\n    def g(self): return __x\n_f__x = 1", {"f", "_f__x"}),
+    ],
+)  # fmt: skip
+def test_a_mentioned_definition_counts(tree, source, counted):
+    assert tree.counts_in(source) == counted
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        "import amt.parts.wheel\n\ndef main(): return amt.parts.wheel.turn()\nmain()\n",
+        "def main():\n    from amt.parts.wheel import turn\n    turn()\nmain()\n",
+        "from amt.parts import wheel\n\nprint(wheel.turn)\n",
+        "from amt import parts\nfrom .run import go\ngo(parts)\n",
+        "print('amt.parts.wheel.turn')\n",
+        "import subprocess, sys\nsubprocess.run([sys.executable, '-m', 'amt.parts.wheel'])\n",
+        "import os\nos.system('python -m amt.parts.wheel --fast')\n",
+        "import importlib\n\ndef load(name): return importlib.import_module(f'amt.parts.{name}')\n",
+        "from amt.parts.wheel import *\n",
+        "from amt.parts import *\n",
+    ],
+)
+def test_a_module_counts_however_it_is_reached(tree, use):
+    tree.write(
+        **{
+            "amt/parts/__init__.py": "import sys\n__all__ = ['wheel']\nsys.setrecursionlimit(9)\nturn = 1\n",
+            "amt/parts/wheel.py": "import os\nos.nice(1)\ndef turn(): ...\n",
+            "scripts/run.py": "import amt.parts.wheel\ndef go(x): return x.turn(amt.parts)\n",
+            "scripts/fit.py": use,
+        }
+    )
+    counted = tree.counted()
+    assert "amt.parts.<body>" in counted, "what a package executes counts with its modules"
+    assert "amt.parts.wheel.<body>" in counted
+    assert {"amt.parts.wheel.turn", "amt.parts.turn"} & counted
+
+
+def test_only_what_is_run_counts_its_main(tree):
+    tree.write(**{"amt/serve.py": "def a(): ...\nif __name__ == '__main__':\n    a()\n"})
+    tree.edit("print(train([1, 2]))", "import amt.serve", "scripts/fit.py")
+    assert not [name for name in tree.counted() if name.startswith("amt.serve")]
+    tree.edit("import amt.serve", "print('amt.serve')", "scripts/fit.py")
+    assert {"amt.serve.a", "amt.serve.<main>"} <= tree.counted()
+
+
+def test_what_watches_or_places_does_not_count(tree):
+    tree.write(
+        **{
+            "amt/tracking.py": "def track(): ...\n",
+            "amt/placement.py": "import amt.model\ndef placement(): return amt.model.unused\n",
+        }
+    )
+    tree.edit(
+        "from amt.model",
+        "from amt.placement import placement\nfrom amt import tracking\nfrom amt.model",
+        "scripts/fit.py",
+    )
+    tree.edit("print(", "print(tracking.track(), placement(), ", "scripts/fit.py")
+    assert "scripts.fit.placement" in tree.counted()
+    assert not [
+        name for name in tree.counted() if name.startswith(("amt.tracking", "amt.placement", "amt.model.unused"))
+    ]
+
+
+SCHEMA = """
+from pydantic import BaseModel, model_validator
+
+Rate = float
+
+
+class Section(BaseModel):
+    model_config = {"extra": "forbid"}
+
+    @model_validator(mode="after")
+    def _keys_agree(self):
+        return self
+
+    def faults(self):
+        yield from ()
+
+
+class Fit(Section):
+    rate: Rate
+    steps: int = 3
+
+    def faults(self):
+        yield complaint(self)
+
+    @property
+    def pace(self):
+        return self.rate / self.steps
+
+
+def complaint(fit):
+    return fit
+
+
+def load():
+    return Section
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "is_free"),
+    [
+        ("    rate: Rate\n", "    rate: int\n    other: int\n", True),
+        ('"forbid"', '"ignore"', True),
+        ("yield complaint(self)", "yield complaint(self), 1", True),
+        ('"after"', '"before"', True),
+        ("return fit", "return fit, 1", True),
+        ("self.rate / self.steps", "self.rate * self.steps", False),
+        ("steps: int = 3", "steps: int = 4", False),
+        ("return Section", "return Section()", False),
+    ],
+)
+def test_of_the_schema_only_what_computes_counts(tree, old, new, is_free):
+    tree.write(**{"amt/params.py": SCHEMA, "scripts/fit.py": "from amt.params import load\nprint(load().pace)\n"})
+    before = tree.code()
+    tree.edit(old, new, "amt/params.py")
+    assert (tree.code() == before) is is_free
+
+
+def test_of_a_table_only_the_entries_count_that_are_arguments(tree):
+    tree.write(
+        **{
+            "amt/catalogue.py": '''
+                from amt.chat import CHAT
+                from amt.maths import MATHS
+
+                DATASETS: ByArgument[str] = {"chat": CHAT, "maths": MATHS}
+                ''',
+            "amt/chat.py": "import numpy\nCHAT = numpy.array(1)\n",
+            "amt/maths.py": "MATHS = 2\n",
+            "scripts/fit.py": "from amt.catalogue import DATASETS\nprint(DATASETS)\n",
+        }
+    )  # fmt: skip
+    run = ("python", "-m", "scripts.fit", "--source")
+    chat, maths = "amt.chat.CHAT", "amt.maths.MATHS"
+    assert {chat, maths} & tree.counted(*run, "maths") == {maths}
+    assert {chat, maths} & tree.counted(*run, "chat") == {chat}
+    assert {chat, maths} & tree.counted("python", "-m", "scripts.fit", "--source=chat,maths") == {chat, maths}
+    assert {chat, maths} & tree.counted(*run, "all") == {chat, maths}
+    assert tree.code(*run, "chat").libraries == {"numpy": "2.3.5", "python": PYTHON}
+    assert tree.code(*run, "maths").libraries == {"python": PYTHON}
+    before = tree.code(*run, "maths")
+    tree.edit('"chat": CHAT', '"chat": CHAT + 1, "third": 3', "amt/catalogue.py")
+    assert tree.code(*run, "maths") == before
+    tree.edit('"maths": MATHS', '"maths": MATHS + 1', "amt/catalogue.py")
+    assert tree.code(*run, "maths") != before
+
+
+def test_a_file_beside_the_module_that_names_it_counts(tree):
+    tree.write(**{"amt/page.j2": "one", "scripts/page.j2": "elsewhere", "amt/model.json": "{}"})
+    tree.edit("return value + LIMITS", 'return open("page.j2"), Path(__file__).with_suffix(".json"), value + LIMITS')
+    before = tree.code()
+    assert {name for name in before.definitions if "/" in name} == {"amt/page.j2", "amt/model.json"}
+    tree.write(**{"scripts/page.j2": "changed"})
+    assert tree.code() == before
+    tree.write(**{"amt/page.j2": "two"})
+    assert tree.code() != before
+
+
+def test_a_script_beside_the_module_that_names_it_counts_as_a_whole(tree):
+    tree.write(
+        **{
+            "amt/worker.py": "import neighbour\ndef a(): ...\nif __name__ == '__main__':\n    print(1)\n",
+            "amt/neighbour.py": "def b(): ...\n",
+        }
+    )
+    tree.edit("return value + LIMITS", 'return Path(__file__).with_name("worker.py"), LIMITS')
+    assert {"amt.worker.a", "amt.worker.<main>", "amt.neighbour.b"} <= tree.counted()
+
+
+def test_a_script_may_be_run_by_its_path(tree):
+    tree.write(
+        **{"tools/run.py": "import beside\nfrom amt.model import shift\nshift(1)\n", "tools/beside.py": "x = 1\n"}
+    )
+    counted = tree.counted("python", "tools/run.py", "--fast")
+    assert {"tools.run.<body>", "tools.beside.x", "amt.model.shift", "amt.model.LIMITS"} <= counted
+    assert "amt.model.train" not in counted
+
+
+def test_libraries_count_if_the_code_that_imports_them_does(tree):
+    tree.edit("import math\n", "import math\nimport numpy as np\nimport httpx\nimport torch\nimport nowhere\n")
+    assert tree.code().libraries == {"python": PYTHON}
+    tree.edit("return value + LIMITS", "import yaml\n    httpx.get(nowhere)\n    return np.float64(value) + LIMITS")
+    assert tree.code().libraries == {"numpy": "2.3.5", "nowhere": "absent", "python": PYTHON}
+    tree.edit("return value - 1", "from torch import nn\n    return nn")
+    assert "torch" not in tree.code().libraries
+
+
+def test_versions_are_those_installed_without_local_labels():
+    from importlib.metadata import version
+
+    assert installed_version("yaml") == version("PyYAML")
+    assert installed_version("numpy") == version("numpy").split("+")[0]
+    assert installed_version("no_such_library") is None
+
+
+def test_docstrings_count_for_code_that_reads_them(tree):
+    tree.edit("return shift(total)", "return shift(total), train.__doc__")
+    before = tree.code()
+    tree.edit('"""Train."""', '"""Train hard."""')
+    assert tree.code() != before
+
+
+def test_the_docstring_of_a_module_counts_unless_it_is_help(tree):
+    tree.edit("print(train([1, 2]))", "print(train([1, 2]), parser(description=__doc__))", "scripts/fit.py")
+    before = tree.code()
+    tree.edit("Train a model", "Train", "scripts/fit.py")
+    assert tree.code() == before
+    tree.edit("description=__doc__", "__doc__", "scripts/fit.py")
+    assert "scripts.fit.__doc__" in tree.counted()
+
+
+# --- errors, cache, places -------------------------------------------------------------------------------
+
+
+def test_a_faulty_module_is_named_only_where_it_counts(tree):
+    tree.write(**{"amt/broken.py": "x = 1\ndef (:\n"})
+    tree.code()
+    tree.edit("from amt.model", "import amt.broken\nprint(amt)\nfrom amt.model", "scripts/fit.py")
+    with pytest.raises(BuildError, match=r"amt/broken\.py:2: this is not Python"):
+        tree.code()
+
+
+def test_a_missing_script_is_named(tree):
+    with pytest.raises(BuildError, match=r"there is no scripts/fitt\.py"):
+        tree.code("python", "-m", "scripts.fitt")
+
+
+def test_says_where_a_definition_stands(tree):
+    sources = SourceTree(tree.path)
+    assert sources.file_of("amt.model.shift") == (
+        "amt/model.py",
+        MODEL.lstrip().split("\n").index("def shift(value):") + 1,
+    )
+    assert sources.file_of("scripts.fit.<main>") == ("scripts/fit.py", 11)
+    assert sources.file_of("amt.model.gone") is None
+    assert sources.file_of("gone.module.x") is None
+
+
+def aged(path: Path) -> None:
+    """As if the files had been written an hour ago: what has just been written is not cached."""
+    for file in path.rglob("*.py"):
+        os.utime(file, (time.time() - 3600,) * 2)
+
+
+def test_the_cache_gives_the_same_and_sees_every_change(tree, tmp_path):
+    words = ("python", "-m", "scripts.fit")
+    aged(tree.path)
+    cache = tmp_path / "sources.json"
+    first = SourceTree(tree.path, cache=cache)
+    code = first.code_of(words)
+    assert not cache.exists(), "only save() writes"
+    first.save()
+    written = cache.stat()
+    again = SourceTree(tree.path, cache=cache)
+    assert again.code_of(words) == code
+    again.save()
+    assert cache.stat() == written, "nothing new, nothing written"
+    tree.edit('"low": 1', '"low": 2')  # of the same size
+    assert SourceTree(tree.path, cache=cache).code_of(words) == tree.code() != code
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "{",
+        "[]",
+        "null",
+        '{"format": "of another version", "modules": {}}',
+        "MODULES []",
+        "MODULES 7",
+        "MODULES [0, 0, []]",
+    ],
+)
+def test_a_spoilt_cache_is_made_anew(tree, tmp_path, content):
+    aged(tree.path)
+    cache = tmp_path / "sources.json"
+    first = SourceTree(tree.path, cache=cache)
+    code = first.code_of(("python", "-m", "scripts.fit"))
+    first.save()
+    if content.startswith("MODULES"):
+        known = json.loads(cache.read_text())
+        spoilt = json.loads(content.removeprefix("MODULES"))
+        for path, row in known["modules"].items():
+            known["modules"][path] = [*row[:2], "foreign"] if spoilt == 7 else spoilt
+        content = json.dumps(known)
+    cache.write_text(content)
+    assert SourceTree(tree.path, cache=cache).code_of(("python", "-m", "scripts.fit")) == code
+
+
+# --- this project ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def project() -> SourceTree:
+    return SourceTree(PROJECT)
+
+
+def modules_of(code: Code) -> set[str]:
+    return {name.rpartition(".")[0] for name in code.definitions}
+
+
+def test_every_stage_of_this_project_is_found(project):
+    for stage in described(PROJECT / "dvc.yaml"):
+        code = project.code_of(stage.words)
+        assert f"{stage.words[2]}.<main>" in code.definitions
+        assert "amt.params.load" in code.definitions
+        assert "absent" not in {code.libraries.get("pyarrow"), code.libraries.get("numpy")}
+        assert not [
+            name for name in code.definitions if name.startswith(("amt.build", "amt.tracking", "amt.placement"))
+        ]
+
+
+@pytest.mark.parametrize(
+    ("script", "used", "unused"),
+    [
+        ("unique", {"amt.curate.unique", "amt.curate.normal_form", "amt.rows"}, ("amt.grpo", "amt.standins")),
+        ("clean", {"amt.curate.clean", "amt.ledger"}, ("amt.rollout", "amt.megatron", "amt.standins")),
+        ("sft_set", {"amt.sft.build_sft_set", "amt.chat"}, ("amt.grpo", "amt.sandbox")),
+        ("verify_math", {"amt.standins.endpoint", "amt.standins.roles", "amt.rewards.math_worker"}, ("amt.grpo",)),
+        (
+            "grpo",
+            {"amt.rollout.serve", "amt.rollout.worker", "amt.rewards.math_worker", "amt.sandbox.zygote"},
+            ("amt.curate", "amt.evaluation"),
+        ),
+    ],
+)  # fmt: skip
+def test_modules_of_some_stages(project, script, used, unused):
+    code = project.code_of(["python", "-m", f"scripts.{script}"])
+    assert used <= modules_of(code)
+    assert not [name for name in modules_of(code) if name.startswith(unused)]
+    assert ("torch" in code.libraries) == (script == "grpo")
+
+
+TRACE = """
+import json, runpy, sys
+
+called, importing = set(), "_call_with_frames_removed"
+
+def note(frame, event, argument):
+    if event == "call":
+        module, code = frame.f_globals.get("__name__", ""), frame.f_code
+        above = frame
+        while above and above.f_code.co_name != importing:
+            above = above.f_back
+        if above is None and "<" not in code.co_qualname.split(".")[0]:
+            called.add(f"{module}.{code.co_qualname.split('.')[0]}")
+
+sys.argv = sys.argv[2:]
+sys.setprofile(note)
+try:
+    runpy.run_module("scripts." + sys.argv[0], run_name="__main__", alter_sys=True)
+finally:
+    sys.setprofile(None)
+    print("\\n".join(sorted(called)))
+"""
+
+
+@pytest.mark.parametrize("script", ["clean", "unique"])
+def test_whatever_a_stage_calls_counts(tmp_path, project, script):
+    """The stage is run on two rows; Python itself says which functions were called."""
+    text = "Add 2 and 3, then look at https://example.com/figure.png"
+    rows = [
+        dict.fromkeys(QUERY.names)
+        | {"row_id": f"s:{number}", "source": "s", "category": "math", "query": query}
+        | {"messages": f'[{{"role":"user","content":"{query}"}}]'}
+        for number, query in enumerate([text, "Add 2 and 3.", "Add 2 and 3."])
+    ]
+    write_rows(tmp_path / "queries.parquet", rows, QUERY)
+    words = [
+        "python",
+        "-m",
+        f"scripts.{script}",
+        "--params",
+        str(PROJECT / "params.yaml"),
+        "--queries",
+        "queries.parquet",
+    ]
+    for name in ("kept", "ledger", "report"):
+        words += [f"--{name}", f"{name}.out"]
+    done = subprocess.run(
+        [sys.executable, "-c", TRACE, "", script, *words[3:]],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(PROJECT), "AMT_TRACKING": "off"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    # Not what validates settings (amt.params), watches or places; nor what dataclasses write.
+    called = {
+        name.replace("__main__", f"scripts.{script}")
+        for name in done.stdout.split()
+        if re.match(r"(amt|scripts|__main__)\.(?!params|tracking|placement|.*__)", name)
+    }
+    assert len(called) > 8, called
+    assert called - set(project.code_of(words).definitions) == set()
+
+
+def test_is_quick(project, tmp_path):
+    """Both tools ask before everything they do."""
+    cache = tmp_path / "sources.json"
+    sources = SourceTree(PROJECT, cache=cache)
+    stages = described(PROJECT / "dvc.yaml")
+    for stage in stages:
+        sources.code_of(stage.words)
+    sources.save()
+    started = time.process_time()
+    warm = SourceTree(PROJECT, cache=cache)
+    for stage in stages:
+        warm.code_of(stage.words)
+    assert time.process_time() - started < 1  # 0.1 s; a busy machine takes longer

@@ -1,0 +1,50 @@
+"""A setting is the same value to us as to DVC."""
+
+import pytest
+from dvc.utils.serialize import parse_yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from amt.build.yaml12 import load_yaml
+from tests.workflow.conftest import PROJECT
+
+
+@pytest.mark.parametrize("name", ["params.yaml", "recipes/am-thinking-v1-32b.yaml", "dvc.yaml"])
+def test_files_of_the_project(name):
+    by_dvc = parse_yaml((PROJECT / name).read_text(), name)
+    assert repr(load_yaml(PROJECT / name)) == repr(by_dvc)
+
+
+SCALARS = st.from_regex(r"[-+]?[0-9_.eExob]{1,8}", fullmatch=True) | st.sampled_from(
+    [
+        "1e-4",
+        "1.0e-4",
+        "5e-05",
+        "1_000",
+        "010",
+        "0o17",
+        "0x1F",
+        "yes",
+        "on",
+        "no",
+        "true",
+        "null",
+        "~",
+        "",
+        "2025-01-01",
+    ]
+)
+
+
+@given(SCALARS)
+def test_scalars(tmp_path_factory, text):
+    try:
+        by_dvc = parse_yaml(f"key: {text}", "some.yaml")
+    except Exception as error:  # what DVC cannot read, no recipe may hold
+        assert type(error).__name__ in ("YAMLFileCorruptedError", "ValueError", "TypeError", "IndexError"), error
+        return
+    path = tmp_path_factory.mktemp("yaml") / "some.yaml"
+    path.write_text(f"key: {text}")
+    ours = load_yaml(path)
+    assert ours == by_dvc
+    assert type(ours["key"]) is type(by_dvc["key"])
