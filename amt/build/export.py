@@ -27,7 +27,9 @@ def export(path: Path = Path("dvc.yaml"), params_file: str = "params.yaml") -> N
 def dvc_yaml(params_file: str = "params.yaml") -> str:
     with planned(params_file) as workflow:
         stages = stages_of(workflow, params_file)
-    content = {"stages": {stage.name: as_dvc(stage) for stage in stages}}
+    content: dict = {"stages": {stage.name: as_dvc(stage) for stage in stages}}
+    if plots := [_plot(path, columns) for stage in stages for path, columns in stage.plots.items()]:
+        content["plots"] = plots
     return HEADER + yaml.dump(content, sort_keys=False, width=110, default_flow_style=False)
 
 
@@ -42,3 +44,7 @@ def as_dvc(stage: Stage) -> dict:
     if stage.metrics:
         entry["metrics"] = list(stage.metrics)
     return entry
+
+
+def _plot(path: str, columns: dict | None) -> str | dict:
+    return path if columns is None else {path: {"x": columns["x"], "y": {path: columns["y"]}}}

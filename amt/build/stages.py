@@ -4,7 +4,7 @@ import contextlib
 import re
 import shlex
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +35,8 @@ class Stage:
     outputs: tuple[str, ...]
     metrics: tuple[str, ...]
     """Outputs that `dvc metrics` shows."""
+    plots: dict[str, dict | None] = field(compare=False)
+    """Outputs that `dvc plots` shows, and how (PLOTS)."""
     params_file: str
     settings: tuple[str, ...]
     """Keys of the recipe that the stage reads."""
@@ -61,6 +63,8 @@ class Stage:
 
 METRIC_NAMES = {"metrics", "scores"}
 """Names of JSON outputs whose numbers `dvc metrics` shows."""
+PLOTS = {"curve": {"x": "step", "y": ["mean_tokens", "stop_ratio"]}, "figures": None}
+"""Names of outputs that `dvc plots` draws: the columns of a JSON file with a list of points; None of pictures."""
 
 
 @contextlib.contextmanager
@@ -101,6 +105,7 @@ def stage_of(job: "Job", params_file: str) -> Stage | None:
         inputs=tuple(dict.fromkeys(map(str, job.input))),
         outputs=tuple(path for path in map(str, job.output) if path not in metrics),
         metrics=tuple(metrics),
+        plots={str(path): PLOTS[name] for name, path in job.output.items() if name in PLOTS},
         params_file=params_file,
         settings=tuple(_settings(job)),
     )
@@ -134,6 +139,7 @@ def _of_entry(name: str, entry: dict, params_file: str) -> Stage:
         inputs=tuple(path for path in entry.get("deps", []) if not path.startswith(CODE_FOLDER)),
         outputs=tuple(next(iter(out)) if isinstance(out, dict) else out for out in entry.get("outs", [])),
         metrics=tuple(entry.get("metrics", [])),
+        plots={},
         params_file=params_file,
         settings=tuple(entry.get("params", [])),
     )

@@ -1,8 +1,8 @@
 """A setting is the same value to us as to DVC."""
 
 import pytest
-from dvc.utils.serialize import parse_yaml
-from hypothesis import given
+from dvc.utils.serialize import YAMLFileCorruptedError, parse_yaml
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from amt.build.yaml12 import load_yaml
@@ -40,9 +40,8 @@ SCALARS = st.from_regex(r"[-+]?[0-9_.eExob]{1,8}", fullmatch=True) | st.sampled_
 def test_scalars(tmp_path_factory, text):
     try:
         by_dvc = parse_yaml(f"key: {text}", "some.yaml")
-    except Exception as error:  # what DVC cannot read, no recipe may hold
-        assert type(error).__name__ in ("YAMLFileCorruptedError", "ValueError", "TypeError", "IndexError"), error
-        return
+    except (YAMLFileCorruptedError, ValueError, TypeError, IndexError):  # no recipe may hold it
+        assume(False)
     path = tmp_path_factory.mktemp("yaml") / "some.yaml"
     path.write_text(f"key: {text}")
     ours = load_yaml(path)
