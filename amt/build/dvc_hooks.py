@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from amt.build.pin import RECIPE_VARIABLE, Snapshot, build_lock, pin
+from amt.build.refresh import is_exported, source_tree, write_code_files
 from amt.build.repository import is_ours as own_use_now
+from amt.build.stages import BuildError, described
 from amt.errors import AmtError
 
 MARK = "# Generated from rules"
@@ -105,10 +107,18 @@ def refresh_project(root: Path) -> None:
 
 @contextlib.contextmanager
 def pinned() -> Iterator[None]:
-    """Hold the project, and run from a copy of its code and recipe."""
+    """Hold the project, and run from a copy of its code and recipe.
+
+    Raises:
+        BuildError: another build runs here, or something was edited since DVC read dvc.yaml.
+    """
     global _pinned_root
     with build_lock():
-        environment = pin(Snapshot.take("params.yaml")).environment
+        snapshot = Snapshot.take("params.yaml")
+        if not is_exported():
+            raise BuildError("params.yaml or a rule was edited while the build was planned: start it again.")
+        write_code_files(described(), source_tree())
+        environment = pin(snapshot).environment
         if (
             ".dvc" in Path.cwd().parts
         ):  # an experiment in a folder of its own (--temp, --queue), which goes when it ends

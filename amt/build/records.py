@@ -15,6 +15,7 @@ from pathlib import Path
 
 from amt.build.stages import Stage
 from amt.build.yaml12 import load_yaml
+from amt.errors import DataError
 from amt.publish import publish_file
 
 MADE = Path(".amt/made")
@@ -49,8 +50,12 @@ def _made_file(stage: Stage) -> Path:
 
 def all_made() -> Iterator[Made]:
     for file in sorted(MADE.glob("*.json")):
-        content = json.loads(file.read_text())
-        yield Made(file, content["stage"], content["params_file"], content["entry"])
+        try:
+            content = json.loads(file.read_text())
+            made = Made(file, content["stage"], content["params_file"], content["entry"])
+        except (ValueError, KeyError, TypeError):
+            raise DataError(f"{file} is spoilt. Delete it: its stage will be judged without it.") from None
+        yield made
 
 
 class Records:

@@ -9,6 +9,8 @@ from typing import Any, ClassVar
 import yaml
 from ruamel.yaml.resolver import implicit_resolvers
 
+from amt.errors import DataError
+
 
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
     yaml_implicit_resolvers: ClassVar[dict] = {}  # those of YAML 1.1 are not wanted
@@ -29,9 +31,16 @@ _Loader.add_constructor("tag:yaml.org,2002:int", _integer)
 
 
 def load_yaml(path: str | Path) -> Any:
-    """Content of a file; an empty mapping if the file is empty or missing."""
+    """Content of a file; an empty mapping if the file is empty or missing.
+
+    Raises:
+        DataError: it is not YAML, for instance since a merge left its marks in it.
+    """
     try:
         text = Path(path).read_text(encoding="utf-8")
     except FileNotFoundError:
         return {}
-    return yaml.load(text, _Loader) or {}
+    try:
+        return yaml.load(text, _Loader) or {}
+    except (yaml.YAMLError, ValueError) as error:
+        raise DataError(f"{path} is not YAML: {error}") from None
