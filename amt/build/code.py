@@ -4,9 +4,10 @@ Invariant: two programs with equal `Code` compute the same from equal inputs and
 names of local variables, the places of functions, the order of imports and definitions that the stage does not use are
 no part of it; whatever is in doubt is.
 
-A definition counts if counted code mentions it. A module counts if counted code imports or names it, and then so does
-what it executes when it is imported: its body. Names are enough, since an attribute or a string that reads like a
-definition is taken for it: too much may count, never too little. Three things are given up on purpose:
+A definition counts if counted code names it: in its own module by its name, in another through an import (`from m
+import f`, `m.f`) or in a string ("m.f"). A module counts if counted code imports it or names it, and then so does what
+it executes when it is imported: its body. A module that is handed on as a value (`getattr(m, name)`, `run(m)`) counts
+whole. Three things are given up on purpose:
 
 - What an import does by itself counts only if the name that it binds is mentioned.
 - amt.tracking, amt.placement and amt.build do not count: they watch a run, or say where and how fast it runs. An
@@ -77,12 +78,10 @@ class Linked:
 
     unit: Unit
     names: list[str]
-    mentions: frozenset[str]
-    """Names of definitions of any module."""
     imports: list[tuple[str, str]]
     """Of modules of the tree."""
     references: list[tuple[str, str]]
-    """(module, name) of strings such as "amt.rollout.worker.LiveWeights"."""
+    """(module, name) of strings such as "amt.rollout.worker.LiveWeights", and of `module.name` in code."""
     run: list[str]
     """Modules that are named by a string, perhaps to be run."""
     values: list[str]
@@ -292,13 +291,6 @@ class SourceTree:
         except ValueError as error:
             return BuildError(f"{file.path}:1: this is not Python: {error}. Mend it.")
 
-    @property
-    def _all_names(self) -> frozenset[str]:
-        if "_names" not in vars(self):
-            modules = [module for module in self._modules_of_tree().values() if isinstance(module, Module)]
-            self._names = frozenset(name for module in modules for name in module.units)
-        return self._names
-
     def _link(self, name: str, unit: Unit) -> Linked:
         folder, file = os.path.split(self._files[name].path)
         beside = self._folders[folder]
@@ -310,9 +302,12 @@ class SourceTree:
         return Linked(
             unit=unit,
             names=unit.names,
-            mentions=self._all_names.intersection(unit.mentions),
             imports=[(module, what) for module, what in unit.imports if self._is_ours(module)],
-            references=[found for text in strings if text not in modules and (found := self._reference(text))],
+            references=[
+                found
+                for text in {*strings, *unit.modules}
+                if text not in modules and text not in self._files and (found := self._reference(text))
+            ],
             run=sorted(modules.union(*(self.below(package) for package in packages))),
             values=[text for text in unit.modules if text.removesuffix(".__dict__") in self._files],
             files=sorted(f"{folder}/{text}" if folder else text for text in named),
@@ -375,9 +370,6 @@ class _Reach:
         self._units: dict[tuple[str, str], Linked] = {}
         self._parts: dict[tuple[str, str], list[Linked]] = {}
         self._todo: list[tuple[str, str]] = []
-        self._mentioned: set[str] = set()
-        self._waiting: dict[str, list[str]] = {}
-        """{definition: counted modules that have one which does not count yet}"""
         self._whole: set[str] = set()
         self._run_files: set[str] = set()
         self._files: set[str] = set()
@@ -440,13 +432,8 @@ class _Reach:
             if prefix in self._tree and prefix not in self._modules and not _is_excluded(prefix):
                 self._modules.add(prefix)
                 for definition, unit in self._tree.module(prefix).units.items():
-                    is_wanted = (
-                        unit.is_eager or definition in self._mentioned or (unit.is_derived and self._derived_count)
-                    )
-                    if is_wanted:
+                    if unit.is_eager or (unit.is_derived and self._derived_count):
                         self._take(prefix, definition)
-                    else:
-                        self._waiting.setdefault(definition, []).append(prefix)
 
     def _take(self, module: str, definition: str) -> None:
         if (module, definition) not in self._units:
@@ -461,8 +448,6 @@ class _Reach:
         for part in parts:
             for name in part.names:
                 self._take(module, name)
-            for name in part.mentions - self._mentioned:
-                self._mention(name)
             for target, name in part.imports:
                 self._import(target, name)
             for target, name in part.references:
@@ -484,11 +469,6 @@ class _Reach:
         """Entries of a table that are asked for by an argument; all if none is."""
         asked = [entry for key, entry in linked.entries if key in self._arguments]
         return asked or [entry for _, entry in linked.entries]
-
-    def _mention(self, name: str) -> None:
-        self._mentioned.add(name)
-        for module in self._waiting.pop(name, ()):
-            self._take(module, name)
 
     def _import(self, target: str, name: str) -> None:
         if _is_excluded(target):

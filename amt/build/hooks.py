@@ -83,10 +83,9 @@ class Build:
     @property
     def judge(self) -> Judge:
         if self._judge is None:
-            sources = SourceTree(Path("."), cache=SOURCES_STORE)
-            settings = os.environ.get(RECIPE_VARIABLE, self.params_file)
+            # First: what is judged from here on must be what is pinned then, or the build does not start.
             self._snapshot = Snapshot.take(self.params_file)
-            self._judge = Judge(self.params_file, settings_file=settings, sources=sources)
+            self._judge = Judge(self.params_file, sources=SourceTree(Path("."), cache=SOURCES_STORE))
         return self._judge
 
     async def update_needrun(self, create_inventory: bool = False) -> None:

@@ -48,16 +48,15 @@ class Judge:
 
     Args:
         params_file: the recipe.
-        settings_file: where its values are read from: the copy of it that was made when the build started.
         sources: the code.
     """
 
-    def __init__(self, params_file: str, *, settings_file: str | None = None, sources: SourceTree) -> None:
+    def __init__(self, params_file: str, *, sources: SourceTree) -> None:
         self.params_file = params_file
         self.sources = sources
         self.records = Records()
         self.contents = Contents(STORE / "contents.json")
-        self._settings = load_yaml(settings_file or params_file)
+        self._settings = load_yaml(params_file)
         self._code: dict[str, str] = {}
 
     def plan(self, stages: list[Stage]) -> dict[str, Verdict]:

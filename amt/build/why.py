@@ -17,7 +17,7 @@ from amt.build.refresh import HISTORY
 from amt.build.stages import Stage
 
 MOST = 6
-"""Names that one line lists; `amt why TARGET --full` lists all."""
+"""Lines of one kind; `amt why TARGET --full` lists all."""
 
 
 def reasons(verdict: Verdict, verdicts: dict[str, Verdict], judge: Judge, *, full: bool = False) -> list[str]:
@@ -36,7 +36,10 @@ def reasons(verdict: Verdict, verdicts: dict[str, Verdict], judge: Judge, *, ful
     else:
         lines += _changes(verdict, last, judge, most)
     by_path = {path: other.stage.name for other in verdicts.values() for path in other.stage.outs}
-    lines += [f"input {path} may change: {by_path[path]} must run" for path in verdict.waits_for if path in by_path]
+    waits = [f"input {path} may change: {by_path[path]} must run" for path in verdict.waits_for if path in by_path]
+    lines += waits[:most]
+    if len(waits) > most:
+        lines.append(f"{len(waits) - most} more inputs may change")
     if last is not None and not lines:  # else what lies there is of no interest: it is made anew
         lines += [f"output {path} is {what}" for path, what in verdict.spoilt]
     return lines or ["its outputs were made by another run than the last one recorded here"]

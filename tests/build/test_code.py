@@ -426,9 +426,12 @@ def is_global_everywhere(table: symtable.SymbolTable, name: str) -> bool:
 @pytest.mark.parametrize(
     ("source", "counted"),
     [
-        ("def f(x): return x.g()\ndef g(): ...", {"f", "g"}),
-        ("def f(x): return x(g=1)\ndef g(): ...", {"f", "g"}),
-        ("def f(x): return getattr(x, 'g')\ndef g(): ...", {"f", "g"}),
+        # Of an object: its class counts whole where it is made. A module that is handed on counts whole as well.
+        ("def f(x): return x.g()\ndef g(): ...", {"f"}),
+        ("def f(x): return x(g=1)\ndef g(): ...", {"f"}),
+        ("from amt import m\ndef f(x): return m.g()\ndef g(): ...\ndef h(): ...", {"f", "g", "m"}),
+        ("from amt import m\ndef f(x): return x(m)\ndef g(): ...", {"f", "g", "m"}),
+        ("import amt.m\ndef f(x): return amt.m.g\ndef g(): ...\ndef h(): ...", {"f", "g", "amt"}),
         ("def f(x): return 'amt.m.g'\ndef g(): ...\ndef h(): ...", {"f", "g"}),
         ("def f(g): return g\ndef g(): ...", {"f"}),
         ("def f(x): return globals()[x]\ndef g(): ...", {"f", "g"}),
