@@ -21,7 +21,7 @@ run: env ## Build what params.yaml describes: rows -> SFT -> GRPO -> report
 test: env ## All tests (TESTS=tests/curate for some)
 	@python -m pytest -n 2 --dist loadfile $(TESTS)
 
-bench-rebuild: env ## Some 280 edits, one at a time: what must run after each, and what snakemake and dvc do
+bench-rebuild: env ## Some 230 edits, one at a time: what must run after each, and what snakemake and dvc do
 	@python -m benchmarks.rebuild
 
 lint: env ## Style, formatting and who may import whom

@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+import os
 import sys
 from collections import Counter
 from pathlib import Path
@@ -25,12 +26,32 @@ def main() -> None:
     args = parser().parse_args()
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(message)s")
     try:
-        sys.exit(args.call(args))
+        enter_project()
+        status = args.call(args)
+        sys.stdout.flush()
+        sys.exit(status)
+    except BrokenPipeError:  # a reader such as `head` has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
     except AmtError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def enter_project() -> None:
+    """Go to the folder of the Snakefile, from wherever in the project.
+
+    Raises:
+        BuildError: this is none.
+    """
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if (folder / "Snakefile").is_file():
+            os.chdir(folder)
+            return
+    raise BuildError(f"neither {here} nor a folder above it has a Snakefile: call amt inside a project.")
 
 
 def parser() -> argparse.ArgumentParser:

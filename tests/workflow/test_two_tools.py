@@ -521,6 +521,25 @@ def test_amt_gc_removes_what_nothing_needs_and_asks_first(toy):
     assert ran(toy) == ["model", "sum"]
 
 
+def test_amt_works_from_within_the_project_and_says_so_where_there_is_none(toy, tmp_path):
+    built(toy).do("mkdir", "sub")
+    assert "4 up to date" in toy.do("sh", "-c", "cd sub && amt status")
+    assert toy.call("sh", "-c", "amt why --full data | head -0").returncode == 0
+    nowhere = toy.call("sh", "-c", f"cd {tmp_path} && amt status")
+    assert nowhere.returncode == 1
+    assert "call amt inside a project" in nowhere.stdout
+
+
+def test_a_lock_with_the_marks_of_a_merge_is_named(toy):
+    built(toy).write("dvc.lock", "<<<<<<< HEAD\n" + toy.read("dvc.lock"))
+    for command in (("snakemake",), ("amt", "status")):
+        done = toy.call(*command)
+        assert done.returncode != 0
+        assert "dvc.lock is not YAML" in done.stdout
+        assert "Traceback" not in done.stdout
+    assert ran(toy) == []
+
+
 def test_amt_says_what_it_does_not_know(toy):
     built(toy)
     unknown = toy.call("amt", "why", "modls/m")
