@@ -388,7 +388,7 @@ class _Reach:
     def _run_roots(self) -> None:
         for before, word in zip(("", *self._words), self._words):
             if before == "-m" and word.split(".")[0] in self._tree.packages:
-                self._run(self._root(word))
+                self._run_root(self._root(word))
             elif before == "-m" and self._tree.is_library(word):
                 self._libraries.add(word.split(".")[0])
             elif word.endswith(".py") and (name := self._tree.module_at(word)):
@@ -411,8 +411,14 @@ class _Reach:
 
     # --- what counts
 
+    def _run_root(self, name: str) -> None:
+        """The script: what it does when it is run."""
+        self._take_module(name)
+        if MAIN in self._tree.module(name).units:
+            self._take(name, MAIN)
+
     def _run(self, name: str) -> None:
-        """A module that is run: all of it."""
+        """A module that is named by a string, and perhaps run, perhaps imported: all of it."""
         self._take_whole(name)
         if MAIN in self._tree.module(name).units:
             self._take(name, MAIN)

@@ -9,12 +9,11 @@ import logging
 from typing import TYPE_CHECKING
 
 from amt.build.judge import STORE
-from amt.build.records import RECIPE, Made, all_made
+from amt.build.records import RECIPE, Made, all_made, remember_run
 from amt.build.repository import declared, repository
 from amt.contents import Contents
 
 if TYPE_CHECKING:
-    from dvc.repo import Repo
     from dvc.stage import PipelineStage
 
 log = logging.getLogger(__name__)
@@ -42,7 +41,7 @@ def commit() -> list[str]:
                 log.warning("not recorded: %s, since %s is not what it left there.", made.stage, spoilt)
                 made.file.unlink()
             else:
-                _record(repo, entry, made.entry)
+                _record(entry, made.entry)
                 recorded.append((made, entry))
         if recorded:
             recorded[0][1].dvcfile.dump_stages([entry for _, entry in recorded], update_pipeline=False)
@@ -74,7 +73,7 @@ def _spoilt(record: dict, contents: Contents) -> str | None:
     return None
 
 
-def _record(repo: "Repo", entry: "PipelineStage", record: dict) -> None:
+def _record(entry: "PipelineStage", record: dict) -> None:
     from dvc.stage.loader import StageLoader
 
     StageLoader.fill_from_lock(entry, record)
@@ -82,4 +81,4 @@ def _record(repo: "Repo", entry: "PipelineStage", record: dict) -> None:
     entry.commit()
     entry.md5 = entry.compute_md5()
     if all(out.use_cache for out in entry.outs):  # as `dvc repro` does
-        repo.stage_cache.save(entry)
+        remember_run([str(out.def_path) for out in entry.outs], record)

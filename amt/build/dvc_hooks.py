@@ -7,6 +7,7 @@ before it looks, and that a run is recorded with what it was made of.
 
 import contextlib
 import os
+import time
 from collections.abc import Iterator
 from functools import wraps
 from importlib import import_module
@@ -17,6 +18,7 @@ from amt.build.pin import RECIPE_VARIABLE, Snapshot, build_lock, pin
 from amt.build.refresh import is_exported, source_tree, write_code_files
 from amt.build.repository import is_ours as own_use_now
 from amt.build.stages import BuildError, described
+from amt.contents import SETTLED_NS
 from amt.errors import AmtError
 
 MARK = "# Generated from rules"
@@ -74,6 +76,26 @@ def install() -> None:
             self.fs_path = own
 
     ParamsDependency.read_params = read_params_pinned
+    _read_each_recipe_once()
+
+
+def _read_each_recipe_once() -> None:
+    """DVC parses params.yaml anew for every stage, 30 ms each: seconds where a recipe has fifty stages."""
+    module = import_module("dvc.dependency.param")
+    load = module.load_path
+    read: dict[tuple, Any] = {}
+
+    @wraps(load)
+    def load_once(path: str, fs: Any, **kwargs: Any) -> Any:
+        if getattr(fs, "protocol", None) != "local" or kwargs or not os.path.isfile(path):
+            return load(path, fs, **kwargs)
+        stat = os.stat(path)
+        mark = (path, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
+        if mark not in read or time.time_ns() - stat.st_ctime_ns < SETTLED_NS:
+            read[mark] = load(path, fs)
+        return read[mark]
+
+    module.load_path = load_once
 
 
 _pinned_root: Path | None = None

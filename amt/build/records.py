@@ -8,10 +8,12 @@ it into dvc.lock.
 import configparser
 import hashlib
 import json
-from collections.abc import Iterator
+import os
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from amt.build.stages import Stage
 from amt.build.yaml12 import load_yaml
@@ -97,7 +99,7 @@ class Records:
 
     def _remembered(self, stage: Stage, identity: dict) -> dict | None:
         """The newest run with this identity in DVC's run cache, as DVC itself takes it."""
-        folder = self.cache / "runs" / (key := run_key(stage, identity))[:2] / key
+        folder = self.cache / "runs" / (key := run_key(stage.outs, identity))[:2] / key
         try:
             newest = max(folder.iterdir(), key=lambda file: file.stat().st_mtime)
         except (FileNotFoundError, ValueError):
@@ -122,12 +124,34 @@ def _outs(record: dict) -> list[str]:
     return sorted(out["path"] for out in record["outs"])
 
 
-def run_key(stage: Stage, identity: dict) -> str:
+def remember_run(stage_outs: list[str], record: dict) -> None:
+    """Enter a run into DVC's run cache, as DVC does (StageCache.save), thirty times faster: JSON is YAML too."""
+    key = run_key(stage_outs, record)
+    plain = {name: _without_sizes(record[name]) for name in ("cmd", "deps", "params", "outs") if record.get(name)}
+    value = hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
+    file = cache_folder() / "runs" / key[:2] / key / value
+    if file.exists():
+        os.utime(file)  # the newest is the one that counts
+        return
+    with publish_file(file) as temporary:
+        temporary.write_text(json.dumps(record))
+
+
+def _without_sizes(value: Any) -> Any:
+    if not isinstance(value, list):
+        return value
+    return [
+        {name: inner for name, inner in one.items() if name not in ("size", "nfiles")} if isinstance(one, dict) else one
+        for one in value
+    ]
+
+
+def run_key(outs: Iterable[str], identity: dict) -> str:
     """DVC's name for a run in its run cache (StageCache)."""
     content = {
         "cmd": identity["cmd"],
         "deps": [{name: dep[name] for name in ("path", "hash", "md5")} for dep in identity["deps"]],
-        "outs": sorted(stage.outs),
+        "outs": sorted(outs),
     }
     if identity.get("params"):
         content["params"] = identity["params"]

@@ -469,7 +469,7 @@ def test_a_mentioned_definition_counts(tree, source, counted):
         "print('amt.parts.wheel.turn')\n",
         "import subprocess, sys\nsubprocess.run([sys.executable, '-m', 'amt.parts.wheel'])\n",
         "import os\nos.system('python -m amt.parts.wheel --fast')\n",
-        "import importlib\n\ndef load(name): return importlib.import_module(f'amt.parts.{name}')\n",
+        "import importlib\n\ndef load(name): return importlib.import_module(f'amt.parts.{name}')\n\nload('one')\n",
         "from amt.parts.wheel import *\n",
         "from amt.parts import *\n",
     ],
