@@ -48,16 +48,17 @@ class Contents:
         if store:
             # A store that is missing or spoilt costs time, nothing else.
             with contextlib.suppress(OSError, ValueError):
-                self._known = json.loads(store.read_text())
+                known = json.loads(store.read_text())
+                self._known = known if isinstance(known, dict) else {}
 
     def of(self, path: str | Path) -> Content | None:
-        """None if there is nothing, or a link that leads nowhere."""
+        """None if there is nothing, or a link that leads nowhere, also within a directory."""
         path = str(path)
-        if os.path.isdir(path):
-            return self._directory(path)
         try:
+            if os.path.isdir(path):
+                return self._directory(path)
             return Content(self._md5(path), os.stat(path).st_size)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
 
     def save(self) -> None:

@@ -15,8 +15,15 @@ from pathlib import Path
 def _temporary(path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     for leftover in path.parent.glob(f".{path.name}.partial-*"):
-        shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
+        if not _is_being_written(leftover):
+            shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink(missing_ok=True)
     return path.parent / f".{path.name}.partial-{os.getpid()}"
+
+
+def _is_being_written(leftover: Path) -> bool:
+    """By another process of this machine, which is alive."""
+    pid = leftover.name.rpartition("-")[2]
+    return pid.isdigit() and int(pid) != os.getpid() and Path(f"/proc/{pid}").exists()
 
 
 def _flush(path: Path) -> None:

@@ -9,7 +9,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from amt.build.judge import STORE
-from amt.build.records import RECIPE, Made, all_made, remember_run
+from amt.build.records import RECIPE, Made, all_made, cache_folder, cached_objects, is_damaged, remember_run
 from amt.build.repository import declared, repository
 from amt.contents import Contents
 
@@ -41,6 +41,7 @@ def commit() -> list[str]:
                 log.warning("not recorded: %s, since %s is not what it left there.", made.stage, spoilt)
                 made.file.unlink()
             else:
+                _remove_damaged(made.entry, contents)
                 _record(entry, made.entry)
                 recorded.append((made, entry))
         if recorded:
@@ -71,6 +72,15 @@ def _spoilt(record: dict, contents: Contents) -> str | None:
         if content is None or content.md5 != out["md5"]:
             return out["path"]
     return None
+
+
+def _remove_damaged(record: dict, contents: Contents) -> None:
+    """DVC would keep an object that is there, whatever is in it."""
+    for out in record["outs"]:
+        for file in list(cached_objects(cache_folder(), out["md5"])):
+            if is_damaged(file, contents):
+                log.warning("%s was damaged in the DVC cache; it is written anew.", out["path"])
+                file.unlink()
 
 
 def _record(entry: "PipelineStage", record: dict) -> None:

@@ -94,7 +94,7 @@ class Judge:
         spoilt = self._differing(record)
         if not spoilt:
             return replace(judged, state=State.CURRENT, spoilt=())
-        if stage.is_cached and self.records.holds(record):
+        if stage.is_cached and self.records.holds(record, self.contents):
             return replace(judged, state=State.RESTORE, spoilt=spoilt)
         return replace(judged, spoilt=spoilt)
 

@@ -17,6 +17,7 @@ from typing import Any
 
 from amt.build.stages import Stage
 from amt.build.yaml12 import load_yaml
+from amt.contents import Contents
 from amt.errors import DataError
 from amt.publish import publish_file
 
@@ -87,15 +88,10 @@ class Records:
                 return record
         return self._remembered(stage, identity) if stage.is_cached else None
 
-    def holds(self, record: dict) -> bool:
-        """Whether the DVC cache has every output of a record."""
-        return all(self._has(out["md5"]) for out in record["outs"])
-
-    def _has(self, md5: str) -> bool:
-        file = self.cache / "files" / "md5" / md5[:2] / md5[2:]
-        if not file.exists():
-            return False
-        return not md5.endswith(".dir") or all(self._has(entry["md5"]) for entry in json.loads(file.read_text()))
+    def holds(self, record: dict, contents: Contents) -> bool:
+        """Whether the DVC cache has every output of a record, undamaged: DVC believes what is write-protected."""
+        objects = [file for out in record["outs"] for file in cached_objects(self.cache, out["md5"])]
+        return all(not is_damaged(file, contents) and file.exists() for file in objects)
 
     def _remembered(self, stage: Stage, identity: dict) -> dict | None:
         """The newest run with this identity in DVC's run cache, as DVC itself takes it."""
@@ -156,6 +152,21 @@ def run_key(outs: Iterable[str], identity: dict) -> str:
     if identity.get("params"):
         content["params"] = identity["params"]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def cached_objects(cache: Path, md5: str) -> Iterator[Path]:
+    """Places in the cache of an artifact: of a directory, those of its list and of its files."""
+    file = cache / "files" / "md5" / md5[:2] / md5[2:]
+    yield file
+    if md5.endswith(".dir") and file.exists():
+        for entry in json.loads(file.read_text()):
+            yield from cached_objects(cache, entry["md5"])
+
+
+def is_damaged(file: Path, contents: Contents) -> bool:
+    """Whether an object of the cache is not what its name says: somebody wrote through a link, or a disk failed."""
+    content = contents.of(file)
+    return content is not None and content.md5 != (file.parent.name + file.name).removesuffix(".dir")
 
 
 def cache_folder() -> Path:

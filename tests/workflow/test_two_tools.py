@@ -150,6 +150,25 @@ def test_an_artifact_changed_by_hand_is_made_again_not_believed(toy, tool):
     assert_nothing_to_do(toy)
 
 
+def test_a_damaged_object_of_the_cache_is_not_restored(toy):
+    """As root one can write through the link, past the write protection."""
+    (built(toy).path / "data/a.txt").resolve().chmod(0o644)
+    (toy.path / "data/a.txt").write_text("evil")
+    (toy.path / "data/a.txt").resolve().chmod(0o444)
+    assert planned(toy) == ["model", "sum", "word"]
+    toy.do("snakemake")
+    assert ran(toy) == ["word-a"]
+    assert toy.read("data/a.txt") == "alpha"
+    assert_nothing_to_do(toy)
+
+
+def test_a_link_that_leads_nowhere_is_a_missing_output(toy):
+    (built(toy).path / "models/m/weights.json").resolve().unlink()
+    toy.do("snakemake")
+    assert ran(toy) == ["model"]
+    assert_nothing_to_do(toy)
+
+
 def test_touched_files_are_no_reason_to_run(toy):
     built(toy)
     for path in ("params.yaml", "Snakefile", "scripts/model.py", "data/a.txt", "models/m/weights.json"):
