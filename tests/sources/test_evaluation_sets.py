@@ -5,7 +5,6 @@ import json
 import os
 import pickle
 import zlib
-from datetime import date
 
 import pytest
 
@@ -88,7 +87,7 @@ def test_livecodebench_asks_for_the_function_that_its_tests_call():
 def test_livecodebench_takes_the_questions_of_its_window_both_days_included():
     days = ["2024-09-30T23:59:00", "2024-10-01T00:00:00", "2025-01-05", "2025-02-28T23:00:00", "2025-03-01T00:00:00"]
     published = [LCB_ROW | {"question_id": day[:10], "contest_date": day} for day in days]
-    window = Window(first=date(2024, 10, 1), last=date(2025, 2, 28))
+    window = Window(first="2024-10-01", last="2025-02-28")
     taken = [row["origin"] for row in livecodebench_questions("lcb", "test.jsonl", published, window)]
     assert taken == ["2024-10-01", "2025-01-05", "2025-02-28"]
     assert len(list(livecodebench_questions("lcb", "test.jsonl", published, None))) == 5
