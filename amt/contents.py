@@ -13,14 +13,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from pathspec import GitIgnoreSpec
+
 from amt.publish import publish_file
 
-IGNORED = {".snakemake_timestamp"}
-"""Marks in directories that are not part of an artifact; .dvcignore names the same."""
+IGNORE_FILE = Path(".dvcignore")
+"""Patterns, as in .gitignore, of what in a directory is no part of an artifact."""
 SETTLED_NS = 100_000_000
 """A file changed less than this ago may change again within the resolution of its time stamp: it is read again."""
-PARTIAL = ".partial-"
-"""In the names of half-written outputs (amt.publish), which .dvcignore leaves out too."""
 
 
 @dataclass(frozen=True)
@@ -39,10 +39,16 @@ class Content:
 
 
 class Contents:
-    """Digests of files, kept in `store` from one command to the next."""
+    """Digests of files, kept in `store` from one command to the next.
+
+    Of a directory in the working folder, what IGNORE_FILE there names does not count, as to DVC.
+    """
 
     def __init__(self, store: Path | None = None) -> None:
         self._store = store
+        self._root = os.getcwd()
+        patterns = IGNORE_FILE.read_text().splitlines() if IGNORE_FILE.exists() else []
+        self._ignored = GitIgnoreSpec.from_lines(patterns)
         self._known: dict[str, list] = {}
         self._new = False
         if store:
@@ -63,12 +69,12 @@ class Contents:
 
     def save(self) -> None:
         if self._store and self._new:
-            with publish_file(self._store) as temporary:
+            with contextlib.suppress(OSError), publish_file(self._store) as temporary:  # it saves time, nothing else
                 temporary.write_text(json.dumps(self._known))
             self._new = False
 
     def _directory(self, path: str) -> Content:
-        names = sorted(_files(path))
+        names = sorted(self._files(path))
         # Hashing leaves the interpreter alone, and checkpoints are a few large files.
         with ThreadPoolExecutor() as pool:
             digests = list(pool.map(self._md5, (os.path.join(path, name) for name in names)))
@@ -76,6 +82,25 @@ class Contents:
         listed = json.dumps(entries, sort_keys=True).encode()
         size = sum(os.stat(os.path.join(path, name)).st_size for name in names)
         return Content(hashlib.md5(listed).hexdigest() + ".dir", size, len(names))
+
+    def _files(self, directory: str) -> list[str]:
+        """Paths relative to a directory, of what belongs to the artifact."""
+        inside = os.path.relpath(os.path.abspath(directory), self._root)
+        found = []
+        for folder, folders, files in os.walk(directory, followlinks=True):
+            below = os.path.relpath(folder, directory)
+            folders[:] = [name for name in folders if not self._is_ignored(inside, below, name + "/")]
+            found += [
+                os.path.normpath(os.path.join(below, name))
+                for name in files
+                if not self._is_ignored(inside, below, name)
+            ]
+        return found
+
+    def _is_ignored(self, inside: str, below: str, name: str) -> bool:
+        slash = "/" if name.endswith("/") else ""
+        path = os.path.normpath(os.path.join(inside, below, name))
+        return not path.startswith("..") and self._ignored.match_file(path + slash)
 
     def _md5(self, path: str) -> str:
         real = os.path.realpath(path)
@@ -90,21 +115,3 @@ class Contents:
             self._known[real] = [*mark, digest]
             self._new = True
         return digest
-
-
-def _files(directory: str) -> list[str]:
-    """Paths relative to a directory, of what belongs to the artifact."""
-    found = []
-    for folder, folders, files in os.walk(directory, followlinks=True):
-        folders[:] = [name for name in folders if not _is_partial(name)]
-        base = os.path.relpath(folder, directory)
-        found += [
-            os.path.normpath(os.path.join(base, name))
-            for name in files
-            if name not in IGNORED and not _is_partial(name)
-        ]
-    return found
-
-
-def _is_partial(name: str) -> bool:
-    return name.startswith(".") and PARTIAL in name

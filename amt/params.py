@@ -15,6 +15,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from amt.errors import ParamsError
+from amt.yaml12 import reads_yaml12
 
 Probability = Annotated[float, Field(ge=0, le=1)]
 PositiveShare = Annotated[float, Field(gt=0, le=1)]
@@ -652,6 +653,7 @@ def read_yaml(path: str | Path) -> Any:
         raise ParamsError(f"{path} is not YAML: {error}") from None
 
 
+@reads_yaml12
 class _Loader(yaml.SafeLoader):
     """Of a key that stands twice, YAML's own loader takes the last and says nothing."""
 

@@ -301,18 +301,16 @@ class _Store:
         if self._stages is None or self._stages[0] != changed:
             loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
             stages = yaml.load(path.read_text(), Loader=loader)["stages"]
-            self._stages = changed, {_essence(stage["cmd"][-1]): (name, stage) for name, stage in stages.items()}
+            self._stages = changed, {_essence(stage["cmd"]): (name, stage) for name, stage in stages.items()}
         name, stage = self._stages[1].get(_essence(shlex.join(command)), (None, None))
         return name, _declared_keys(stage) if stage else None
 
 
 def _essence(command: str) -> tuple[str, ...]:
-    """A stage's command without the name of the recipe and the log."""
+    """A stage's command without the name of the recipe, which a person may add."""
     words = shlex.split(command)
     return tuple(
-        word
-        for before, word in zip(["", *words], words, strict=False)
-        if word != "--params" and before != "--params" and not word.startswith("2>")
+        word for before, word in zip(["", *words], words, strict=False) if word != "--params" and before != "--params"
     )
 
 

@@ -26,7 +26,6 @@ rule raw:
     shell:
         """
         python -m scripts.raw \
-            --params {PARAMS_FILE:q} \
             --source {wildcards.source} \
             --samples {input.samples:q} \
             --rows {output.rows:q} \
@@ -51,7 +50,6 @@ rule queries:
     shell:
         """
         python -m scripts.queries \
-            --params {PARAMS_FILE:q} \
             --source {wildcards.source} \
             --rows {input.rows:q} \
             --planted {input.planted:q} \
@@ -74,7 +72,6 @@ rule benchmark:
     shell:
         """
         python -m scripts.benchmark \
-            --params {PARAMS_FILE:q} \
             --benchmark {wildcards.benchmark} \
             --questions {output.questions:q} \
             2>{log:q}

@@ -26,7 +26,6 @@ rule unique:
     shell:
         """
         python -m scripts.unique \
-            --params {PARAMS_FILE:q} \
             --queries {input.queries:q} \
             --kept {output.kept:q} \
             --ledger {output.ledger:q} \
@@ -52,7 +51,6 @@ rule clean:
     shell:
         """
         python -m scripts.clean \
-            --params {PARAMS_FILE:q} \
             --queries {input.queries:q} \
             --kept {output.kept:q} \
             --ledger {output.ledger:q} \
@@ -79,7 +77,6 @@ rule decontaminate:
     shell:
         """
         python -m scripts.decontaminate \
-            --params {PARAMS_FILE:q} \
             --queries {input.queries:q} \
             --benchmarks {input.benchmarks:q} \
             --kept {output.kept:q} \
@@ -115,7 +112,6 @@ rule verify_math:
     shell:
         """
         python -m scripts.verify_math \
-            --params {PARAMS_FILE:q} \
             --queries {input.queries:q} \
             --kept {output.kept:q} \
             --ledger {output.ledger:q} \

@@ -39,7 +39,6 @@ rule evaluate:
     shell:
         """
         python -m scripts.evaluate \
-            --params {PARAMS_FILE:q} \
             --name {wildcards.model} \
             --benchmarks {input.benchmarks:q} \
             --model {input.model:q} \
@@ -76,7 +75,6 @@ rule sft_curve:
     shell:
         """
         python -m scripts.sft_curve \
-            --params {PARAMS_FILE:q} \
             --benchmark {input.benchmark:q} \
             --base {input.base:q} \
             --model {input.model:q} \
@@ -133,7 +131,6 @@ rule report:
     shell:
         """
         python -m scripts.report \
-            --params {PARAMS_FILE:q} \
             --scores {input.scores:q} \
             --curve {input.curve:q} \
             --stage-reports {input.stage_reports:q} \

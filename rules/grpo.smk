@@ -27,7 +27,6 @@ rule pass_rates:
     shell:
         """
         python -m scripts.pass_rates \
-            --params {PARAMS_FILE:q} \
             --queries {input.queries:q} \
             --model {input.model:q} \
             --pass-rates {output.pass_rates:q} \
@@ -55,7 +54,6 @@ rule rl_set_1:
     shell:
         """
         python -m scripts.rl_set_1 \
-            --params {PARAMS_FILE:q} \
             --queries {input.queries:q} \
             --pass-rates {input.pass_rates:q} \
             --kept {output.kept:q} \
@@ -99,7 +97,6 @@ rule grpo_1:
     shell:
         """
         python -m scripts.grpo \
-            --params {PARAMS_FILE:q} \
             --stage 1 \
             --queries {input.queries:q} \
             --model {input.model:q} \
@@ -128,7 +125,6 @@ rule rl_set_2:
     shell:
         """
         python -m scripts.rl_set_2 \
-            --params {PARAMS_FILE:q} \
             --queries {input.queries:q} \
             --stage1 {input.stage1:q} \
             --model {input.model:q} \
@@ -175,7 +171,6 @@ rule grpo_2:
     shell:
         """
         python -m scripts.grpo \
-            --params {PARAMS_FILE:q} \
             --stage 2 \
             --queries {input.queries:q} \
             --model {input.model:q} \

@@ -25,7 +25,6 @@ rule base_model:
     shell:
         """
         python -m scripts.base_model \
-            --params {PARAMS_FILE:q} \
             --model {output.model:q} \
             2>{log:q}
         """
@@ -47,7 +46,6 @@ rule reward_model:
     shell:
         """
         python -m scripts.reward_model \
-            --params {PARAMS_FILE:q} \
             --base {input.base:q} \
             --model {output.model:q} \
             2>{log:q}

@@ -30,7 +30,6 @@ rule sft_set:
     shell:
         """
         python -m scripts.sft_set \
-            --params {PARAMS_FILE:q} \
             --queries {input.queries:q} \
             --responses {input.responses:q} \
             --scores {input.scores:q} \
@@ -62,7 +61,6 @@ rule sft:
     shell:
         """
         python -m scripts.sft \
-            --params {PARAMS_FILE:q} \
             --samples {input.samples:q} \
             --packs {input.packs:q} \
             --base {input.base:q} \

@@ -25,7 +25,6 @@ rule responses:
     shell:
         """
         python -m scripts.responses \
-            --params {PARAMS_FILE:q} \
             --queries {input.queries:q} \
             --responses {output.responses:q} \
             --report {output.report:q} \
@@ -51,7 +50,6 @@ rule perplexity:
     shell:
         """
         python -m scripts.perplexity \
-            --params {PARAMS_FILE:q} \
             --queries {input.queries:q} \
             --responses {input.responses:q} \
             --model {input.model:q} \
@@ -80,7 +78,6 @@ rule filter_responses:
     shell:
         """
         python -m scripts.filter_responses \
-            --params {PARAMS_FILE:q} \
             --queries {input.queries:q} \
             --responses {input.responses:q} \
             --perplexity {input.perplexity:q} \
@@ -111,7 +108,6 @@ rule score:
     shell:
         """
         python -m scripts.score \
-            --params {PARAMS_FILE:q} \
             --queries {input.queries:q} \
             --responses {input.responses:q} \
             --reward-model {input.reward_model:q} \

@@ -26,7 +26,9 @@ def stage_parser(stage: str, description: str) -> StageParser:
         prog=f"python -m scripts.{stage}", description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.stage = stage
-    parser.add_argument("--params", type=Path, required=True, metavar="FILE", help="the recipe, e.g. params.yaml")
+    parser.add_argument(
+        "--params", type=Path, default=Path("params.yaml"), metavar="FILE", help="the recipe (default: params.yaml)"
+    )
     return parser
 
 

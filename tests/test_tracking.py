@@ -46,9 +46,7 @@ run_stage(parser, main)
 DVC_YAML = """
 stages:
   miniature-ok:
-    cmd:
-    - mkdir -p logs
-    - python -m scripts.miniature --params params.yaml --how ok --rows rows.txt --model model --page page.html 2>logs/x
+    cmd: python -m scripts.miniature --how ok --rows rows.txt --model model --page page.html
     params:
     - sft.learning_rate
     - curate.clean
@@ -187,11 +185,13 @@ def test_flat_settings_of_declared_sections():
     assert flat_settings(settings, None) == {"sft.rate": "0.5", "sft.list": "[1]", "seed": "3"}
 
 
-def test_digests_are_those_of_dvc(tmp_path):
+def test_digests_are_those_of_dvc(tmp_path, monkeypatch):
     """A directory as DVC writes it: MD5 of the list of its files. Recorded with dvc 3.67.1 for this content."""
     (tmp_path / "d" / "in").mkdir(parents=True)
     (tmp_path / "d" / "a.txt").write_text("1")
     (tmp_path / "d" / "in" / "b.txt").write_text("2")
     (tmp_path / "d" / ".snakemake_timestamp").touch()
+    (tmp_path / ".dvcignore").write_text(".snakemake_timestamp\n")
+    monkeypatch.chdir(tmp_path)
     assert Contents().of(tmp_path / "d" / "a.txt").md5 == "c4ca4238a0b923820dcc509a6f75849b"
     assert Contents().of(tmp_path / "d").md5 == "874382ca74efa81f5b613013ce629e89.dir"

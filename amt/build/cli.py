@@ -7,7 +7,7 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-from amt.build.stages import BuildError, Stage, described
+from amt.build.stages import RECIPE, BuildError, Stage, described
 from amt.errors import AmtError
 
 EPILOGUE = """\
@@ -33,7 +33,7 @@ def main() -> None:
     except BrokenPipeError:  # a reader such as `head` has enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
-    except AmtError as error:
+    except (AmtError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
@@ -137,8 +137,8 @@ def call_status(args: argparse.Namespace) -> int:
         names = [verdict.stage.name for verdict in verdicts.values() if verdict.state is state]
         listed = "" if state is State.CURRENT or not names else ": " + ", ".join(names)
         print(f"{count[state]:4d} {state.value}{listed}")
-    if waiting := [made.stage for made in all_made() if made.params_file == "params.yaml"]:
-        print(f"{len(waiting):4d} finished and not in dvc.lock yet (`amt commit`): {', '.join(waiting)}")
+    if waiting := [made.stage for made in all_made() if not made.is_recorded]:
+        print(f"{len(waiting):4d} finished and not recorded yet (`amt commit`): {', '.join(waiting)}")
     if count[State.RUN] or count[State.RESTORE]:
         print("`amt why --all` says why.")
     return 0
@@ -152,7 +152,7 @@ def judged():
 
     if not is_building():
         export_if_stale()
-    judge = Judge("params.yaml", sources=source_tree())
+    judge = Judge(RECIPE, sources=source_tree())
     verdicts = judge.plan(described())
     judge.contents.save()
     judge.sources.save()
@@ -196,35 +196,42 @@ def call_commit(args: argparse.Namespace) -> int:
     from amt.build.pin import build_lock
     from amt.build.refresh import refresh
 
-    refresh()
+    if fault := refresh():
+        raise BuildError(fault)
     with build_lock():
-        recorded = commit()
-    if recorded or not args.quiet:
-        print(f"recorded in dvc.lock: {len(recorded)} stage(s)" + "".join(f"\n  {name}" for name in recorded))
-    return 0
+        done = commit()
+    if done.in_lock or not args.quiet:
+        print(f"recorded in dvc.lock: {len(done.in_lock)} stage(s)" + "".join(f"\n  {name}" for name in done.in_lock))
+    for made in done.others:
+        print(f"kept in the cache: {made.stage} of {made.params_file}")
+    return 1 if done.refused else 0
 
 
 def call_gc(args: argparse.Namespace) -> int:
     from amt.build.commit import commit
-    from amt.build.garbage import find, remove
+    from amt.build.garbage import Garbage, find, remove
     from amt.build.pin import build_lock
 
     with build_lock():
         commit()
         garbage = find()
-        if not garbage.objects:
-            print("nothing to remove: every object in the cache is needed.")
-            return 0
-        told = f"{len(garbage.objects)} objects, {garbage.size / 1e6:.1f} MB, of {len(garbage.runs)} remembered runs"
-        print(f"not needed by the workspace, a branch, a tag or an experiment: {told}.")
-        if not args.yes:
-            if not sys.stdin.isatty():
-                raise BuildError("nobody to ask whether to remove them: add --yes.")
-            if input("Remove them? They can only come back by running their stages again. [y/N] ").lower() != "y":
-                print("nothing was removed.")
-                return 1
-        remove(garbage)
-        print(f"removed {garbage.size / 1e6:.1f} MB.")
+    if not garbage.objects:
+        print("nothing to remove: every object in the cache is needed.")
+        return 0
+    told = f"{len(garbage.objects)} objects, {garbage.size / 1e6:.1f} MB, of {len(garbage.runs)} remembered runs"
+    print(f"not needed by the workspace, a branch, a tag or an experiment: {told}.")
+    if not args.yes:
+        if not sys.stdin.isatty():
+            raise BuildError("nobody to ask whether to remove them: add --yes.")
+        if input("Remove them? They can only come back by running their stages again. [y/N] ").lower() != "y":
+            print("nothing was removed.")
+            return 1
+    with build_lock():
+        commit()
+        now = find()  # what was asked about, less what came to be needed since
+        objects = {file: size for file, size in garbage.objects.items() if file in now.objects}
+        remove(Garbage(objects, [run for run in now.runs if run in garbage.runs]))
+    print(f"removed {sum(objects.values()) / 1e6:.1f} MB.")
     return 0
 
 

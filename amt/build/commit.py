@@ -1,59 +1,91 @@
-"""Move what finished (`amt.build.records.Made`) into dvc.lock and the DVC cache, so that `dvc status` agrees.
+"""Move what finished (`amt.build.records.Made`) into the DVC cache, its run cache, and dvc.lock.
 
 Done when a build by Snakemake ends, well or badly, and, after a kill, before the next command of either tool: in one
 process, once, under DVC's lock. Only what a finished job left is recorded: an output that is no longer what the job
 left there is not, and is named. Files move into the cache and leave links behind.
+
+dvc.lock has the records of the recipe that dvc.yaml describes; those of other recipes are kept beside it
+(`Made.is_recorded`), and their artifacts come back from the cache in the same way.
 """
 
 import logging
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from amt.build.judge import STORE
-from amt.build.records import RECIPE, Made, all_made, cache_folder, cached_objects, is_damaged, remember_run
-from amt.build.repository import declared, repository
+from amt.build.records import Made, all_made, remember_run
+from amt.build.repository import PATIENCE_SECONDS, declared, of_record, repository
+from amt.build.stages import RECIPE
 from amt.contents import Contents
 
 if TYPE_CHECKING:
+    from dvc.repo import Repo
     from dvc.stage import PipelineStage
 
 log = logging.getLogger(__name__)
 
 
-def commit() -> list[str]:
-    """Record all that finished. Returns the names of the stages.
+@dataclass
+class Committed:
+    recorded: list[Made] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
+    """Why a stage is not recorded, a line each."""
+
+    @property
+    def in_lock(self) -> list[str]:
+        """Names of the stages that dvc.lock has now."""
+        return [made.stage for made in self.recorded if made.params_file == RECIPE]
+
+    @property
+    def others(self) -> list[Made]:
+        """Of other recipes."""
+        return [made for made in self.recorded if made.params_file != RECIPE]
+
+
+def commit(patience: float = PATIENCE_SECONDS) -> Committed:
+    """Record all that finished.
 
     Needs a current dvc.yaml (`amt.build.refresh`): a stage that it does not describe is named and left for later.
+
+    Args:
+        patience: seconds to wait for another command of DVC.
+
+    Raises:
+        BuildError: another command of DVC holds the project.
     """
-    waiting = [made for made in all_made() if made.params_file == RECIPE]
+    done = Committed()
+    waiting = [made for made in all_made() if not made.is_recorded]
     if not waiting:
-        return []
+        return done
     contents = Contents(STORE / "contents.json")
-    recorded: list[tuple[Made, PipelineStage]] = []
-    with repository() as repo:
+    with repository(patience) as repo:
         entries = declared(repo)
+        locked = []
         for made in waiting:
             entry = entries.get(made.stage)
-            if entry is None or not _describes(entry, made.entry):
-                log.warning(
-                    "dvc.yaml does not describe %s as it was run. Run `make dvc.yaml`, `amt commit`.", made.stage
-                )
+            if made.params_file == RECIPE and not (entry and _describes(entry, made.entry)):
+                done.refused.append(f"{made.stage} was run otherwise than dvc.yaml describes it: run `amt export`")
             elif spoilt := _spoilt(made.entry, contents):
-                log.warning("not recorded: %s, since %s is not what it left there.", made.stage, spoilt)
+                done.refused.append(f"{made.stage}: {spoilt} is not what it left there; it will run again")
                 made.file.unlink()
             else:
-                _remove_damaged(made.entry, contents)
-                _record(entry, made.entry)
-                recorded.append((made, entry))
-        if recorded:
-            recorded[0][1].dvcfile.dump_stages([entry for _, entry in recorded], update_pipeline=False)
-    for made, _ in recorded:
-        made.file.unlink()
+                _keep(repo, made.entry)
+                done.recorded.append(made)
+                if made.params_file == RECIPE:
+                    _fill(entry, made.entry)
+                    locked.append(entry)
+        if locked:
+            locked[0].dvcfile.dump_stages(locked, update_pipeline=False)
+    for made in done.recorded:
+        made.recorded()
     # What moved into the cache is the same file there.
-    for made, _ in recorded:
+    for made in done.recorded:
         for out in made.entry["outs"]:
             contents.of(out["path"])
     contents.save()
-    return [made.stage for made, _ in recorded]
+    for line in done.refused:
+        log.warning("not recorded: %s", line)
+    return done
 
 
 def _describes(entry: "PipelineStage", record: dict) -> bool:
@@ -74,21 +106,16 @@ def _spoilt(record: dict, contents: Contents) -> str | None:
     return None
 
 
-def _remove_damaged(record: dict, contents: Contents) -> None:
-    """DVC would keep an object that is there, whatever is in it."""
-    for out in record["outs"]:
-        for file in list(cached_objects(cache_folder(), out["md5"])):
-            if is_damaged(file, contents):
-                log.warning("%s was damaged in the DVC cache; it is written anew.", out["path"])
-                file.unlink()
+def _keep(repo: "Repo", record: dict) -> None:
+    """Move its outputs into the cache, and remember the run, as `dvc repro` does."""
+    stage = of_record(repo, record)
+    stage.save_outs()
+    stage.commit()
+    remember_run([out["path"] for out in record["outs"]], record)
 
 
-def _record(entry: "PipelineStage", record: dict) -> None:
+def _fill(entry: "PipelineStage", record: dict) -> None:
     from dvc.stage.loader import StageLoader
 
     StageLoader.fill_from_lock(entry, record)
-    entry.save_outs()
-    entry.commit()
     entry.md5 = entry.compute_md5()
-    if all(out.use_cache for out in entry.outs):  # as `dvc repro` does
-        remember_run([str(out.def_path) for out in entry.outs], record)

@@ -6,29 +6,51 @@ before it looks, and that a run is recorded with what it was made of.
 """
 
 import contextlib
+import logging
 import os
 import time
 from collections.abc import Iterator
-from functools import wraps
+from functools import lru_cache, wraps
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from amt.build.pin import RECIPE_VARIABLE, Snapshot, build_lock, pin
-from amt.build.refresh import is_exported, source_tree, write_code_files
+from amt.build.export import is_exported
+from amt.build.judge import STORE
+from amt.build.pin import RECIPE_VARIABLE, Snapshot, build_lock, building, pin
+from amt.build.records import is_damaged
+from amt.build.refresh import refresh, source_tree, write_code_files
 from amt.build.repository import is_ours as own_use_now
-from amt.build.stages import BuildError, described
-from amt.contents import SETTLED_NS
+from amt.build.stages import RECIPE, BuildError, described
+from amt.contents import SETTLED_NS, Contents
 from amt.errors import AmtError
 
-MARK = "# Generated from rules"
-"""How dvc.yaml of such a project begins."""
+MARK = "amt.build.hooks"
+"""What the Snakefile of such a project imports."""
+log = logging.getLogger(__name__)
+
+
+PAGE = ".html"
+"""Pages are copies, not links: a browser would follow the link to the cache's nameless file and show it as text."""
+_installed = False
+_fault: str | None = None
+"""What could not be brought up to date when DVC opened the project."""
 
 
 def install() -> None:
-    """Lay our hooks into DVC. Called once, when `dvc.repo` is imported."""
-    from dvc.dependency.param import ParamsDependency
-    from dvc.exceptions import DvcException
+    """Lay our hooks into DVC: called when `dvc.repo` is imported, and before we use it ourselves."""
+    global _installed
+    if not _installed:
+        _installed = True
+        _refresh_when_opened()
+        _run_pinned()
+        _read_pinned_settings()
+        _read_each_recipe_once()
+        _look_at_protected_objects()
+        _copy_pages()
+
+
+def _refresh_when_opened() -> None:
     from dvc.repo import Repo
 
     opened = Repo.__init__
@@ -36,14 +58,32 @@ def install() -> None:
     @wraps(opened)
     def open_refreshed(self: Repo, root_dir: str | None = None, *args: Any, **kwargs: Any) -> None:
         if not (kwargs.get("fs") or kwargs.get("rev") or kwargs.get("url") or any(args)):
-            try:
-                with contextlib.suppress(DvcException):  # not a project: the call itself will say so
-                    refresh_project(Path(Repo.find_root(root_dir)))
-            except AmtError as error:
-                raise DvcException(str(error)) from error
+            _refresh_above(root_dir)
         opened(self, root_dir, *args, **kwargs)
 
     Repo.__init__ = open_refreshed
+
+
+def _refresh_above(folder: str | None) -> None:
+    """A fault keeps nobody from `dvc pull`: it is told, its stages count as changed, and nothing runs (`pinned`)."""
+    from dvc.exceptions import DvcException
+    from dvc.repo import Repo
+
+    global _fault
+    try:
+        root = Path(Repo.find_root(folder))
+    except DvcException:  # not a project: the call itself will say so
+        return
+    try:
+        _fault = refresh_project(root)
+    except (AmtError, OSError) as error:
+        _fault = str(error)
+    if _fault:
+        log.warning("warning: %s", _fault)
+
+
+def _run_pinned() -> None:
+    from dvc.exceptions import DvcException
 
     module = import_module("dvc.repo.reproduce")
     reproduce = module._reproduce
@@ -57,17 +97,21 @@ def install() -> None:
             with inside(root), pinned():
                 return reproduce(stages, *args, **kwargs)
         except AmtError as error:
-            raise DvcException(str(error)) from error
+            raise DvcException(str(error)) from None
 
     module._reproduce = reproduce_pinned
+
+
+def _read_pinned_settings() -> None:
+    """Settings are those of the build's start, whatever happens to the file meanwhile."""
+    from dvc.dependency.param import ParamsDependency
 
     read_params = ParamsDependency.read_params
 
     @wraps(read_params)
     def read_params_pinned(self: ParamsDependency, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        """Settings are those of the build's start, whatever happens to the file meanwhile."""
         own = self.fs_path
-        if _pinned_root is None or own != str(_pinned_root / "params.yaml"):
+        if _pinned_root is None or own != str(_pinned_root / RECIPE):
             return read_params(self, *args, **kwargs)
         self.fs_path = os.environ[RECIPE_VARIABLE]
         try:
@@ -76,7 +120,41 @@ def install() -> None:
             self.fs_path = own
 
     ParamsDependency.read_params = read_params_pinned
-    _read_each_recipe_once()
+
+
+def _look_at_protected_objects() -> None:
+    """DVC believes an object of its cache that is write-protected. Somebody may have written through a link to it."""
+    from dvc_data.hashfile.db.local import LocalHashFileDB
+    from dvc_objects.errors import ObjectFormatError
+
+    check = LocalHashFileDB.check
+    contents_of = lru_cache(lambda root: Contents(STORE / "contents.json"))
+
+    @wraps(check)
+    def check_content(self: LocalHashFileDB, oid: str, check_hash: bool = True, *args: Any, **kwargs: Any) -> Any:
+        file = Path(self.oid_to_path(oid))
+        if check_hash and self.is_protected(file) and is_damaged(file, contents_of(os.getcwd())):
+            log.warning("%s was damaged in the DVC cache, and is not used.", oid)
+            file.unlink()
+            raise ObjectFormatError(f"{file} is damaged")
+        return check(self, oid, check_hash, *args, **kwargs)
+
+    LocalHashFileDB.check = check_content
+
+
+def _copy_pages() -> None:
+    from dvc.output import Output
+
+    checkout = Output._checkout
+
+    @wraps(checkout)
+    def checkout_copied(self: Output, path: str, *args: Any, **kwargs: Any) -> Any:
+        modified = checkout(self, path, *args, **kwargs)
+        if path.endswith(PAGE) and os.path.islink(path):
+            self.cache.unprotect(path)
+        return modified
+
+    Output._checkout = checkout_copied
 
 
 def _read_each_recipe_once() -> None:
@@ -103,28 +181,25 @@ _pinned_root: Path | None = None
 
 def is_ours(root: Path) -> bool:
     try:
-        with (root / "dvc.yaml").open() as file:
-            return file.readline().startswith(MARK)
+        return MARK in (root / "Snakefile").read_text()
     except OSError:
         return False
 
 
-def refresh_project(root: Path) -> None:
+def refresh_project(root: Path) -> str | None:
     """Bring what DVC reads up to date, and record what a killed build by Snakemake finished.
 
-    Raises:
-        AmtError: the rules, the recipe or a module are faulty.
+    Returns what could not be brought up to date.
     """
     if own_use_now() or not is_ours(root):
-        return
+        return None
     from amt.build.commit import commit
-    from amt.build.pin import is_building
-    from amt.build.refresh import refresh
 
     with inside(root):
-        refresh()
-        if not is_building():
-            commit()
+        fault = refresh()
+        with contextlib.suppress(BuildError), build_lock():  # held by a build or a command of DVC: the next one will
+            commit(patience=0)
+    return fault
 
 
 @contextlib.contextmanager
@@ -132,20 +207,20 @@ def pinned() -> Iterator[None]:
     """Hold the project, and run from a copy of its code and recipe.
 
     Raises:
-        BuildError: another build runs here, or something was edited since DVC read dvc.yaml.
+        BuildError: another build runs here, something is faulty, or was edited since DVC read dvc.yaml.
     """
     global _pinned_root
-    with build_lock():
-        snapshot = Snapshot.take("params.yaml")
+    if _fault:
+        raise BuildError(f"nothing can be built: {_fault}")
+    with building():
+        snapshot = Snapshot.take(RECIPE)
         if not is_exported():
-            raise BuildError("params.yaml or a rule was edited while the build was planned: start it again.")
-        write_code_files(described(), source_tree())
+            raise BuildError(f"{RECIPE} or a rule was edited while the build was planned: start it again.")
+        if faults := write_code_files(described(), source_tree()):
+            raise BuildError(faults[0])
         environment = pin(snapshot).environment
-        if (
-            ".dvc" in Path.cwd().parts
-        ):  # an experiment in a folder of its own (--temp, --queue), which goes when it ends
-            project = Path(*Path.cwd().parts[: Path.cwd().parts.index(".dvc")])
-            environment["AMT_TRACKING_ROOT"] = str(project)
+        if ".dvc" in (parts := Path.cwd().parts):  # an experiment in a folder of its own, which goes when it ends
+            environment["AMT_TRACKING_ROOT"] = str(Path(*parts[: parts.index(".dvc")]))
         before = {name: os.environ.get(name) for name in environment}
         os.environ |= environment
         _pinned_root = Path.cwd()

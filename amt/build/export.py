@@ -1,32 +1,79 @@
 """Write dvc.yaml from the rules: one stage a job, with the rule's own command. Runs nothing.
 
-A stage's command is the rule's, preceded by the creation of the log's folder, which Snakemake does by itself.
+A stage's command is the rule's without its log: DVC shows in the terminal what Snakemake writes there.
 Everything is relative to the project, so that equal rules give equal bytes on every machine.
 """
 
+import contextlib
+import hashlib
+import json
+import logging
+import os
+import sys
+import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import yaml
 
-from amt.build.stages import PAGE, Stage, planned, stages_of
+from amt.build.pin import PINS
+from amt.build.stages import RECIPE, Stage, planned, stages_of
 from amt.publish import publish_file
+
+if TYPE_CHECKING:
+    from snakemake.workflow import Workflow
 
 HEADER = """\
 # Generated from rules/*.smk and params.yaml by `make dvc.yaml`: do not edit. A test says when it is stale.
 # `dvc repro` runs the same commands as `snakemake`; `dvc.lock` is written by either (amt/build/).
 """
+DVC_YAML = Path("dvc.yaml")
+EXPORTED = Path(".amt/exported.json")
+"""From which files dvc.yaml was written, with digests of these and of it."""
+EDITED = Path(".amt/dvc.yaml.edited")
+"""What dvc.yaml held when it was not as it had been written."""
+log = logging.getLogger(__name__)
 
 
-def export(path: Path = Path("dvc.yaml"), params_file: str = "params.yaml") -> None:
-    content = dvc_yaml(params_file)
-    if not path.exists() or path.read_text() != content:
-        with publish_file(path) as temporary:
+def export() -> None:
+    """Write dvc.yaml if it changes. What somebody else wrote into it is kept as EDITED."""
+    started = time.time_ns()
+    with planned() as workflow:
+        content, files = _dvc_yaml(workflow), _sources(workflow)
+    digest = _digest(files)
+    before = DVC_YAML.read_bytes() if DVC_YAML.exists() else None
+    if before != content.encode():
+        known = _exported()
+        if before and known and known["dvc_yaml"] != hashlib.sha256(before).hexdigest():
+            with publish_file(EDITED) as temporary:
+                temporary.write_bytes(before)
+            log.warning("dvc.yaml was edited, and is written anew from the rules. What it held is in %s.", EDITED)
+        with publish_file(DVC_YAML) as temporary:
             temporary.write_text(content)
+    if all(os.stat(file).st_mtime_ns < started for file in files):  # else: planned from one, read as the other
+        written = hashlib.sha256(content.encode()).hexdigest()
+        with publish_file(EXPORTED) as temporary:
+            temporary.write_text(json.dumps({"files": files, "digest": digest, "dvc_yaml": written}))
 
 
-def dvc_yaml(params_file: str = "params.yaml") -> str:
+def is_exported() -> bool:
+    """Whether dvc.yaml was written from rules, recipe and code as they are, and is as it was written."""
+    known = _exported()
+    with contextlib.suppress(OSError):
+        return known is not None and (
+            known["digest"] == _digest(sorted({*known["files"], *_rule_files()}))
+            and known["dvc_yaml"] == hashlib.sha256(DVC_YAML.read_bytes()).hexdigest()
+        )
+    return False
+
+
+def dvc_yaml(params_file: str = RECIPE) -> str:
     with planned(params_file) as workflow:
-        stages = stages_of(workflow, params_file)
+        return _dvc_yaml(workflow, params_file)
+
+
+def _dvc_yaml(workflow: "Workflow", params_file: str = RECIPE) -> str:
+    stages = stages_of(workflow, params_file)
     content: dict = {"stages": {stage.name: as_dvc(stage) for stage in stages}}
     if plots := [_plot(path, columns) for stage in stages for path, columns in stage.plots.items()]:
         content["plots"] = plots
@@ -35,12 +82,11 @@ def dvc_yaml(params_file: str = "params.yaml") -> str:
 
 def as_dvc(stage: Stage) -> dict:
     """The entry of a stage in dvc.yaml."""
-    entry: dict = {"cmd": list(stage.commands), "deps": [*stage.inputs, stage.code_file]}
+    entry: dict = {"cmd": stage.command, "deps": [*stage.inputs, stage.code_file]}
     if stage.settings:
-        keys = list(stage.settings)
-        entry["params"] = keys if stage.params_file == "params.yaml" else [{stage.params_file: keys}]
+        entry["params"] = list(stage.settings)
     if stage.outputs:
-        entry["outs"] = [{path: {"cache": False}} if path.endswith(PAGE) else path for path in stage.outputs]
+        entry["outs"] = list(stage.outputs)
     if stage.metrics:
         entry["metrics"] = list(stage.metrics)
     return entry
@@ -48,3 +94,44 @@ def as_dvc(stage: Stage) -> dict:
 
 def _plot(path: str, columns: dict | None) -> str | dict:
     return path if columns is None else {path: {"x": columns["x"], "y": {path: columns["y"]}}}
+
+
+# --- what it is written from ------------------------------------------------------------------------------
+
+
+def _exported() -> dict | None:
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        known = json.loads(EXPORTED.read_text())
+        return known if {"files", "digest", "dvc_yaml"} <= known.keys() else None
+    return None
+
+
+def _rule_files() -> list[str]:
+    """A Snakefile may include whatever it finds in a folder: a new file there counts."""
+    return [str(path) for path in Path("rules").rglob("*.smk")]
+
+
+def _sources(workflow: "Workflow") -> list[str]:
+    """Recipe, rules, and the modules that these imported; and how we export."""
+    root = os.getcwd() + os.sep
+    modules = [getattr(module, "__file__", None) for name, module in sys.modules.items() if name != "__main__"]
+    rules = [source.get_path_or_uri(secret_free=True) for source in workflow.included]
+    found = {_unpinned(os.path.abspath(file), root) for file in [*rules, *filter(None, modules)]}
+    own = {os.path.abspath(file) for file in Path(__file__).parent.glob("*.py")}
+    ours = {file.removeprefix(root) for file in found if file.startswith(root) and "/site-packages/" not in file}
+    return sorted(
+        ours | {_unpinned(file, root).removeprefix(root) for file in own} | {RECIPE, *_rule_files()},
+    )
+
+
+def _unpinned(file: str, root: str) -> str:
+    """Of a file in the copy that a build runs from, the one that was copied."""
+    pins = f"{root}{PINS}{os.sep}"
+    return root + file.removeprefix(pins).partition(os.sep)[2] if file.startswith(pins) else file
+
+
+def _digest(files: list[str]) -> str:
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(f"{file}\0".encode() + Path(file).read_bytes() + b"\0")
+    return digest.hexdigest()

@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from amt.build.records import cache_folder
+from amt.build.records import all_made, cache_folder
 from amt.build.repository import repository
 
 
@@ -26,6 +26,7 @@ def find() -> Garbage:
     with repository() as repo:
         used = repo.used_objs(all_branches=True, all_tags=True, all_experiments=True, with_deps=False)
         needed = {item.value for ids in used.values() for item in ids}
+    needed |= {out["md5"] for made in all_made() for out in made.entry["outs"]}  # of other recipes
     cache = cache_folder()
     for md5 in [md5 for md5 in needed if md5 and md5.endswith(".dir")]:
         listing = cache / "files" / "md5" / md5[:2] / md5[2:]
@@ -41,13 +42,13 @@ def find() -> Garbage:
 
 
 def _outs(run: Path) -> set[str]:
-    from amt.build.yaml12 import load_yaml
+    from amt.yaml12 import load_yaml
 
     return {out["md5"] for out in load_yaml(run).get("outs", [])}
 
 
 def remove(garbage: Garbage) -> None:
-    """Remove it: entries of the run cache first, so that none ever names what is gone."""
+    """Remove it: entries of the run cache first, so that none ever names what is gone. Needs the build's lock."""
     for file in (*garbage.runs, *garbage.objects):
         file.chmod(0o644)
         file.unlink()

@@ -20,12 +20,13 @@ from snakemake.jobs import Reason
 
 from amt.build.code import SourceTree
 from amt.build.commit import commit
+from amt.build.export import is_exported
 from amt.build.judge import Judge, State, Verdict
-from amt.build.pin import RECIPE_VARIABLE, Pin, Snapshot, build_lock, pin
-from amt.build.records import RECIPE, all_made, forget_made, write_made
-from amt.build.refresh import SOURCES_STORE, export_sources, is_exported, remember_export, write_code_file
+from amt.build.pin import RECIPE_VARIABLE, Pin, Snapshot, building, pin
+from amt.build.records import forget_made, write_made
+from amt.build.refresh import SOURCES_STORE, write_code_file
 from amt.build.restore import restore
-from amt.build.stages import Stage, in_order, stage_of
+from amt.build.stages import RECIPE, Stage, in_order, stage_of
 from amt.build.why import reasons
 from amt.errors import AmtError
 from amt.tracking import flush
@@ -55,6 +56,8 @@ def before_plan(workflow: "Workflow", params_file: str) -> None:
             workflow._dag.check_incomplete = _nothing  # no output without a record counts, half-written or not
             if build.is_real:
                 _take_lock(workflow, build)
+            else:
+                workflow.persistence.save_iocache = lambda: None  # of time stamps; a dry run changes no file
 
     workflow._prepare_dag = prepare_and_change
 
@@ -79,6 +82,8 @@ class Build:
         self.started: dict[str, Verdict] = {}
         """Verdicts of the jobs that run, when they started."""
         self._judge: Judge | None = None
+        self._unwritten: list[tuple[Stage, dict]] = []
+        """Records for which there was no room on the disk."""
 
     @property
     def judge(self) -> Judge:
@@ -155,14 +160,14 @@ class Build:
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:
         """Around a real build: one at a time, from a copy of code and recipe, each job judged again when it starts."""
-        with build_lock():
+        with building():
             try:
                 with self._pinned(), self._fresh_export():
                     self._watch_jobs()
                     self._prepare()
                     yield
             finally:
-                after_build(self.params_file)
+                self._after()
 
     def _prepare(self) -> None:
         """Have DVC see the code that runs, and bring back what need not run."""
@@ -189,15 +194,14 @@ class Build:
     @contextlib.contextmanager
     def _fresh_export(self) -> Iterator[None]:
         """Beside the jobs, write dvc.yaml if rules or recipe have changed: what they make is recorded by it."""
-        made_of = export_sources()
         process = None
-        if self.params_file == RECIPE and self.dag._needrun and not is_exported(made_of):
+        if self.params_file == RECIPE and self.dag._needrun and not is_exported():
             process = subprocess.Popen([sys.executable, "-m", "amt.build", "export"], stdout=subprocess.DEVNULL)
         try:
             yield
         finally:
-            if process and process.wait() == 0:
-                remember_export(made_of)
+            if process:
+                process.wait()
 
     def _start(self, scheduler: Any, jobs: list, executor: Any, run: Any) -> None:
         """Start jobs, but those whose inputs came out as they were: these are finished already."""
@@ -265,8 +269,35 @@ class Build:
         if identity is None or now != identity:
             print(f"warning: an input of {stage.name} changed while it ran; it will run again.", file=sys.stderr)
             return
-        write_made(stage, self.judge.record_of(stage, identity))
+        record = self.judge.record_of(stage, identity)
+        try:
+            write_made(stage, record)
+        except OSError as error:
+            print(f"warning: {stage.name} is made, but not written down yet: {error}", file=sys.stderr)
+            self._unwritten.append((stage, record))
         self.judge.contents.save()
+
+    # --- when the build ends ------------------------------------------------------------------------------
+
+    def _after(self) -> None:
+        """Record artifacts in DVC and wait for the last runs to reach MLflow.
+
+        Neither can undo a build that succeeded, so a failure here is a warning with what to do about it.
+        """
+        try:
+            for stage, record in self._unwritten:
+                write_made(stage, record)
+            done = commit()
+            if done.in_lock:
+                print(f"recorded in dvc.lock: {len(done.in_lock)} stage(s)", file=sys.stderr)
+            if done.others:
+                kept = f"kept in the cache: {len(done.others)} stage(s)"
+                print(f"{kept}. dvc.lock is of {RECIPE}, and this built {done.others[0].params_file}", file=sys.stderr)
+        except Exception as error:
+            print(f"warning: the artifacts are not recorded: {type(error).__name__}: {error}", file=sys.stderr)
+            print("Mend it, then record them with: amt commit", file=sys.stderr)
+        for line in flush():
+            print(f"warning: {line}", file=sys.stderr)
 
 
 class Explained(Reason):
@@ -282,27 +313,6 @@ class Explained(Reason):
 
     def __str__(self) -> str:
         return "; ".join(self.told)
-
-
-def after_build(params_file: str) -> None:
-    """Record artifacts in DVC and wait for the last runs to reach MLflow.
-
-    Neither can undo a build that succeeded, so a failure here is a warning with what to do about it.
-    """
-    try:
-        if params_file == RECIPE:
-            if recorded := commit():
-                print(f"recorded in dvc.lock: {len(recorded)} stage(s)", file=sys.stderr)
-        elif any(made.params_file == params_file for made in all_made()):
-            print(
-                f"not recorded in dvc.lock: dvc.yaml describes params.yaml, and this built {params_file}",
-                file=sys.stderr,
-            )
-    except Exception as error:
-        print(f"warning: the artifacts are not in dvc.lock: {type(error).__name__}: {error}", file=sys.stderr)
-        print("Mend it, then record them with: amt commit", file=sys.stderr)
-    for line in flush():
-        print(f"warning: {line}", file=sys.stderr)
 
 
 # --- Snakemake's own lock ---------------------------------------------------------------------------------

@@ -13,9 +13,9 @@ from typing import Any
 
 from amt.build.code import SourceTree
 from amt.build.records import Records
-from amt.build.stages import Stage
-from amt.build.yaml12 import load_yaml
+from amt.build.stages import RECIPE, Stage
 from amt.contents import Content, Contents
+from amt.yaml12 import load_yaml
 
 STORE = Path(".amt")
 
@@ -94,7 +94,7 @@ class Judge:
         spoilt = self._differing(record)
         if not spoilt:
             return replace(judged, state=State.CURRENT, spoilt=())
-        if stage.is_cached and self.records.holds(record, self.contents):
+        if self.records.holds(record, self.contents):
             return replace(judged, state=State.RESTORE, spoilt=spoilt)
         return replace(judged, spoilt=spoilt)
 
@@ -129,9 +129,9 @@ class Judge:
         """What a stage is made of, in the form of dvc.lock."""
         code = self.code(stage).encode()
         deps = found | {stage.code_file: Content(md5(code).hexdigest(), len(code))}
-        identity = {"cmd": list(stage.commands), "deps": [deps[path].entry(path) for path in sorted(deps)]}
+        identity = {"cmd": stage.command, "deps": [deps[path].entry(path) for path in sorted(deps)]}
         if settings := self.settings(stage):
-            identity["params"] = {stage.params_file: settings}
+            identity["params"] = {RECIPE: settings}
         return identity
 
     def _spoilt(self, stage: Stage) -> tuple[tuple[str, str], ...]:

@@ -9,21 +9,30 @@ import contextlib
 import fcntl
 import hashlib
 import json
+import logging
 import os
 import shutil
 import socket
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+import psutil
 
 from amt.build.stages import BuildError
 from amt.publish import publish_directory
 
 PINS = Path(".amt/pins")
 LOCK = Path(".amt/build.lock")
+BUILDING = Path(".amt/building.json")
+"""There while a build runs, and after one that was killed: who builds."""
 PACKAGES = ("amt", "scripts")
 RECIPE_VARIABLE = "AMT_PINNED_RECIPE"
 """Set while a build runs: the file that jobs read in place of the recipe."""
+END_SECONDS = 10.0
+"""How long a job of a killed build has to end when it is asked to."""
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -86,31 +95,60 @@ def pin(snapshot: Snapshot) -> Pin:
     return Pin.at(folder)
 
 
+# --- one build at a time -----------------------------------------------------------------------------------
+
+_is_mine = False
+
+
 @contextlib.contextmanager
 def build_lock() -> Iterator[None]:
-    """Hold the project while building.
+    """Hold the project: nothing is built, recorded or removed by another process meanwhile.
 
     Raises:
-        BuildError: another build runs here.
+        BuildError: another process holds it, or the project cannot be written.
     """
-    LOCK.parent.mkdir(exist_ok=True)
-    with LOCK.open("a+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.seek(0)
-            raise BuildError(f"a build runs here already ({_holder(file.read())}). Wait for it, or stop it.") from None
+    global _is_mine
+    with _open(LOCK) as file:
+        for attempt in range(5):  # one that only looks whether it is held holds it for a moment
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if attempt == 4:
+                    raise BuildError(f"a build runs here already ({holder()}). Wait for it, or stop it.") from None
+                time.sleep(0.05)
         file.truncate(0)
         file.write(json.dumps({"host": socket.gethostname(), "pid": os.getpid()}))
         file.flush()
-        yield
+        _is_mine = True
+        try:
+            yield
+        finally:
+            _is_mine = False
+
+
+@contextlib.contextmanager
+def building() -> Iterator[None]:
+    """Hold the project for a build. Jobs that a killed build left running are ended first: they write where ours will.
+
+    Raises:
+        BuildError: as of `build_lock`; or such a job does not end.
+    """
+    with build_lock():
+        if BUILDING.exists():
+            _end_jobs_left()
+        BUILDING.write_text(LOCK.read_text())
+        try:
+            yield
+        finally:
+            BUILDING.unlink(missing_ok=True)
 
 
 def is_building() -> bool:
-    """Whether a build runs here, in this process or another."""
+    """Whether a process holds the project, this one or another."""
     try:
-        with LOCK.open("a") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with LOCK.open() as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except FileNotFoundError:
         return False
     except BlockingIOError:
@@ -118,9 +156,47 @@ def is_building() -> bool:
     return False
 
 
-def _holder(content: str) -> str:
+def is_mine() -> bool:
+    """Whether this process holds the project."""
+    return _is_mine
+
+
+def holder() -> str:
+    """Who holds the project."""
     try:
-        holder = json.loads(content)
-    except ValueError:
+        held_by = json.loads(LOCK.read_text())
+    except (OSError, ValueError):
         return "it has just started"
-    return f"process {holder['pid']} on {holder['host']}"
+    return f"process {held_by['pid']} on {held_by['host']}"
+
+
+def _open(file: Path):
+    try:
+        file.parent.mkdir(exist_ok=True)
+        return file.open("a+")
+    except OSError as error:
+        raise BuildError(f"nothing can be built here: {file} cannot be written ({error.strerror}).") from None
+
+
+def _end_jobs_left() -> None:
+    """Jobs are known by what every one of them has in its environment: the path of a pinned recipe of this project."""
+    mark = str(PINS.absolute()) + os.sep
+    left = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if process.pid != os.getpid() and process.environ().get(RECIPE_VARIABLE, "").startswith(mark):
+                left.append(process)
+    if not left:
+        return
+    log.warning("ending %d process(es) of a build that was killed: %s", len(left), ", ".join(str(p.pid) for p in left))
+    for process in left:
+        with contextlib.suppress(psutil.Error):
+            process.terminate()
+    _, alive = psutil.wait_procs(left, timeout=END_SECONDS)
+    for process in alive:
+        with contextlib.suppress(psutil.Error):
+            process.kill()
+    _, alive = psutil.wait_procs(alive, timeout=END_SECONDS)
+    if alive:
+        pids = ", ".join(str(process.pid) for process in alive)
+        raise BuildError(f"a build was killed, and what it left running does not end: process {pids}. End it first.")

@@ -5,40 +5,51 @@ stage that Snakemake finished is written down at once (`write_made`), so a kill 
 it into dvc.lock.
 """
 
-import configparser
 import hashlib
 import json
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
-from amt.build.stages import Stage
-from amt.build.yaml12 import load_yaml
+from amt.build.stages import RECIPE, Stage
 from amt.contents import Contents
 from amt.errors import DataError
 from amt.publish import publish_file
+from amt.yaml12 import load_yaml
 
 MADE = Path(".amt/made")
-RECIPE = "params.yaml"
 
 
 @dataclass(frozen=True)
 class Made:
-    """A finished stage that dvc.lock does not have."""
+    """A finished stage that dvc.lock does not have: it is not recorded yet, or of another recipe than RECIPE."""
 
     file: Path
     stage: str
     params_file: str
     entry: dict
+    is_recorded: bool
+    """Whether the cache has its outputs."""
+
+    def recorded(self) -> None:
+        """The cache has its outputs, and dvc.lock has this record if it describes the recipe."""
+        if self.params_file == RECIPE:
+            self.file.unlink()
+        else:
+            _write(self.file, self.stage, self.params_file, self.entry, is_recorded=True)
 
 
 def write_made(stage: Stage, entry: dict) -> None:
-    MADE.mkdir(parents=True, exist_ok=True)
-    with publish_file(_made_file(stage)) as temporary:
-        temporary.write_text(json.dumps({"stage": stage.name, "params_file": stage.params_file, "entry": entry}))
+    _write(_made_file(stage), stage.name, stage.params_file, entry, is_recorded=False)
+
+
+def _write(file: Path, stage: str, params_file: str, entry: dict, *, is_recorded: bool) -> None:
+    content = {"stage": stage, "params_file": params_file, "entry": entry, "is_recorded": is_recorded}
+    with publish_file(file) as temporary:
+        temporary.write_text(json.dumps(content))
 
 
 def forget_made(stage: Stage) -> None:
@@ -55,7 +66,7 @@ def all_made() -> Iterator[Made]:
     for file in sorted(MADE.glob("*.json")):
         try:
             content = json.loads(file.read_text())
-            made = Made(file, content["stage"], content["params_file"], content["entry"])
+            made = Made(file, **content)
         except (ValueError, KeyError, TypeError):
             raise DataError(f"{file} is spoilt. Delete it: its stage will be judged without it.") from None
         yield made
@@ -86,7 +97,7 @@ class Records:
         for record in (self.made.get((stage.name, stage.params_file)), self.lock.get(stage.name)):
             if record and _same(record, identity) and _outs(record) == sorted(stage.outs):
                 return record
-        return self._remembered(stage, identity) if stage.is_cached else None
+        return self._remembered(stage, identity)
 
     def holds(self, record: dict, contents: Contents) -> bool:
         """Whether the DVC cache has every output of a record, undamaged: DVC believes what is write-protected."""
@@ -170,7 +181,13 @@ def is_damaged(file: Path, contents: Contents) -> bool:
 
 
 def cache_folder() -> Path:
-    """Where this project's DVC cache lies: `cache.dir` of .dvc/config and .dvc/config.local, else .dvc/cache."""
-    config = configparser.ConfigParser()
-    config.read([".dvc/config", ".dvc/config.local"])
-    return Path(".dvc") / config.get("cache", "dir", fallback="cache")
+    """Where this project's DVC cache lies: `cache.dir` of DVC's settings at any level, else .dvc/cache."""
+    return _cache_folder(os.getcwd())
+
+
+@lru_cache
+def _cache_folder(root: str) -> Path:
+    from dvc.config import Config
+
+    folder = os.path.join(root, ".dvc")
+    return Path(Config(dvc_dir=folder)["cache"].get("dir") or os.path.join(folder, "cache"))

@@ -7,94 +7,88 @@ dvc.yaml if the rules or the recipe have. While a build runs nothing is written:
 
 import contextlib
 import hashlib
-import json
+import logging
 import subprocess
 import sys
 from pathlib import Path
 
 from amt.build.code import SourceTree
-from amt.build.pin import is_building
+from amt.build.export import is_exported
+from amt.build.pin import holder, is_building, is_mine
 from amt.build.stages import CODE_FOLDER, BuildError, Stage, described
+from amt.errors import AmtError
 from amt.publish import publish_file
 
-EXPORTED = Path(".amt/exported.json")
 HISTORY = Path(".amt/code-history")
 """Code files by their digest: what `amt why` compares with."""
 SOURCES_STORE = Path(".amt/sources.json")
+log = logging.getLogger(__name__)
 
 
-def refresh() -> None:
-    """
-    Raises:
-        BuildError: the rules or the recipe are faulty, or a module has a syntax error.
+def refresh() -> str | None:
+    """Returns what could not be brought up to date, and why: faulty rules, a module that is not Python.
+
+    Then nothing can be built; the stages that it concerns count as changed.
     """
     if is_building():
-        return
-    export_if_stale()
+        if not is_mine():
+            log.warning("a build runs here (%s): code and rules are judged as they were when it started.", holder())
+        return None
+    faults = []
+    try:
+        export_if_stale()
+    except BuildError as error:
+        faults.append(str(error))
     sources = source_tree()
-    write_code_files(described(), sources)
+    faults += write_code_files(described(), sources)
     sources.save()
+    return "\n".join(dict.fromkeys(faults)) or None
 
 
 def source_tree(root: Path = Path(".")) -> SourceTree:
-    SOURCES_STORE.parent.mkdir(exist_ok=True)
     return SourceTree(root, cache=SOURCES_STORE)
 
 
-def write_code_files(stages: list[Stage], sources: SourceTree) -> None:
-    folder = Path(CODE_FOLDER)
-    folder.mkdir(parents=True, exist_ok=True)
+def write_code_files(stages: list[Stage], sources: SourceTree) -> list[str]:
+    """Returns what is wrong with the code of stages: their files say so, and are like no other."""
+    faults = []
     for stage in stages:
-        write_code_file(stage, sources.code_of(stage.words).text())
-    for file in set(folder.iterdir()) - {Path(stage.code_file) for stage in stages}:
-        file.unlink()
+        try:
+            write_code_file(stage, sources.code_of(stage.words).text())
+        except AmtError as error:
+            faults.append(str(error))
+            _write_changed(Path(stage.code_file), f"fault {error}\n")
+    with contextlib.suppress(FileNotFoundError):
+        for file in set(Path(CODE_FOLDER).iterdir()) - {Path(stage.code_file) for stage in stages}:
+            file.unlink()
+    return faults
 
 
 def write_code_file(stage: Stage, text: str) -> None:
-    """Write it if it changed: its time stamp says when."""
-    file = Path(stage.code_file)
-    if not file.exists() or file.read_text() != text:
-        with publish_file(file) as temporary:
-            temporary.write_text(text)
+    _write_changed(Path(stage.code_file), text)
     kept = HISTORY / hashlib.md5(text.encode()).hexdigest()
     if not kept.exists():
         with publish_file(kept) as temporary:
             temporary.write_text(text)
 
 
+def _write_changed(file: Path, text: str) -> None:
+    """Write it if it changed: its time stamp says when."""
+    if not file.exists() or file.read_text() != text:
+        with publish_file(file) as temporary:
+            temporary.write_text(text)
+
+
 def export_if_stale() -> None:
-    """Write dvc.yaml if the rules, or the recipe that shapes them, are others than when it was written."""
-    now = export_sources()
-    if is_exported(now):
+    """Write dvc.yaml if the rules, or the recipe that shapes them, are others than when it was written.
+
+    Raises:
+        BuildError: the rules or the recipe are faulty.
+    """
+    if is_exported():
         return
     done = subprocess.run([sys.executable, "-m", "amt.build", "export"], capture_output=True, text=True)
     if done.returncode:
         raise BuildError(f"dvc.yaml cannot be written from the rules:\n{(done.stderr or done.stdout).strip()}")
-    remember_export(now)
-
-
-def is_exported(now: str | None = None) -> bool:
-    with contextlib.suppress(OSError, ValueError):
-        return json.loads(EXPORTED.read_text()) == [now or export_sources(), _digest([Path("dvc.yaml")])]
-    return False
-
-
-def remember_export(now: str | None = None) -> None:
-    EXPORTED.parent.mkdir(exist_ok=True)
-    with publish_file(EXPORTED) as temporary:
-        temporary.write_text(json.dumps([now or export_sources(), _digest([Path("dvc.yaml")])]))
-
-
-def export_sources() -> str:
-    """Digest of what dvc.yaml is written from."""
-    own = sorted(Path(__file__).parent.glob("*.py"))
-    schema = Path("amt/params.py")
-    rules = [Path("Snakefile"), *sorted(Path("rules").rglob("*.smk")), Path("params.yaml")]
-    return _digest([*own, *([schema] if schema.exists() else []), *rules])
-
-
-def _digest(files: list[Path]) -> str:
-    digest = hashlib.sha256()
-    for file in files:
-        digest.update(f"{file.name}\0".encode() + file.read_bytes() + b"\0")
-    return digest.hexdigest()
+    if done.stderr:
+        log.warning(done.stderr.strip())

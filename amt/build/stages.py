@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from amt.build.yaml12 import load_yaml
 from amt.errors import AmtError
+from amt.yaml12 import load_yaml
 
 if TYPE_CHECKING:
     from snakemake.jobs import Job
@@ -20,8 +20,9 @@ class BuildError(AmtError):
     """The rules or the records of a build do not fit together."""
 
 
-PAGE = ".html"
-"""Pages stay out of the cache: a browser would follow the link to the cache's nameless file and show it as text."""
+RECIPE = "params.yaml"
+"""The recipe that dvc.yaml describes, and the name that the settings of every recipe are recorded under: a path is no
+part of an artifact."""
 CODE_FOLDER = ".amt/code"
 
 
@@ -29,8 +30,8 @@ CODE_FOLDER = ".amt/code"
 class Stage:
     name: str
     """Rule and wildcards: raw-deepmath_103k."""
-    commands: tuple[str, ...]
-    """As DVC runs them: the rule's own is the last; before it stands the creation of the log's folder."""
+    command: str
+    """The rule's, on one line, and without its log: under DVC the terminal shows what Snakemake writes there."""
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     metrics: tuple[str, ...]
@@ -38,6 +39,7 @@ class Stage:
     plots: dict[str, dict | None] = field(compare=False)
     """Outputs that `dvc plots` shows, and how (PLOTS)."""
     params_file: str
+    """The recipe."""
     settings: tuple[str, ...]
     """Keys of the recipe that the stage reads."""
 
@@ -52,13 +54,7 @@ class Stage:
 
     @property
     def words(self) -> list[str]:
-        """Words of the rule's command, without its log."""
-        return [word for word in shlex.split(self.commands[-1]) if not word.startswith("2>")]
-
-    @property
-    def is_cached(self) -> bool:
-        """DVC remembers a run only if it keeps all that came out of it."""
-        return not any(path.endswith(PAGE) for path in self.outs)
+        return shlex.split(self.command)
 
 
 METRIC_NAMES = {"metrics", "scores"}
@@ -68,7 +64,7 @@ PLOTS = {"curve": {"x": "step", "y": ["mean_tokens", "stop_ratio"]}, "figures": 
 
 
 @contextlib.contextmanager
-def planned(params_file: str = "params.yaml") -> Iterator["Workflow"]:
+def planned(params_file: str = RECIPE) -> Iterator["Workflow"]:
     """The workflow with its DAG, every job in it, as in a fresh clone; runs nothing."""
     from snakemake.api import SnakemakeApi
     from snakemake.exceptions import WorkflowError
@@ -98,10 +94,9 @@ def stage_of(job: "Job", params_file: str) -> Stage | None:
         return None
     metrics = [path for name, path in job.output.items() if name in METRIC_NAMES and str(path).endswith(".json")]
     metrics = list(map(str, metrics))
-    command = re.sub(r"\s+", " ", job.shellcmd).strip()
     return Stage(
         name="-".join([job.rule.name, *map(str, job.wildcards_dict.values())]),
-        commands=(*([f"mkdir -p {Path(str(job.log[0])).parent}"] if job.log else []), command),
+        command=_without_logs(re.sub(r"\s+", " ", job.shellcmd).strip(), list(map(str, job.log))),
         inputs=tuple(dict.fromkeys(map(str, job.input))),
         outputs=tuple(path for path in map(str, job.output) if path not in metrics),
         metrics=tuple(metrics),
@@ -109,6 +104,12 @@ def stage_of(job: "Job", params_file: str) -> Stage | None:
         params_file=params_file,
         settings=tuple(_settings(job)),
     )
+
+
+def _without_logs(command: str, logs: list[str]) -> str:
+    for log in logs:
+        command = re.sub(rf"\s*2>\s*{re.escape(shlex.quote(log))}(?=\s|$)", "", command)
+    return command
 
 
 def _settings(job: "Job") -> dict[str, Any]:
@@ -125,17 +126,16 @@ def stages_of(workflow: "Workflow", params_file: str) -> list[Stage]:
     return [stage for job in jobs if (stage := stage_of(job, params_file))]
 
 
-def described(path: Path = Path("dvc.yaml"), params_file: str = "params.yaml") -> list[Stage]:
+def described(path: Path = Path("dvc.yaml"), params_file: str = RECIPE) -> list[Stage]:
     """The stages as dvc.yaml has them, without a look at the rules: each after those that it reads."""
     stages = [_of_entry(name, entry, params_file) for name, entry in load_yaml(path).get("stages", {}).items()]
     return in_order(stages)
 
 
 def _of_entry(name: str, entry: dict, params_file: str) -> Stage:
-    commands = entry["cmd"] if isinstance(entry["cmd"], list) else [entry["cmd"]]
     return Stage(
         name=name,
-        commands=tuple(commands),
+        command=entry["cmd"],
         inputs=tuple(path for path in entry.get("deps", []) if not path.startswith(CODE_FOLDER)),
         outputs=tuple(next(iter(out)) if isinstance(out, dict) else out for out in entry.get("outs", [])),
         metrics=tuple(entry.get("metrics", [])),

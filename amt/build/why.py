@@ -14,7 +14,7 @@ from amt.build.code import Code, SourceTree
 from amt.build.judge import MISSING, Judge, State, Verdict
 from amt.build.pin import PACKAGES
 from amt.build.refresh import HISTORY
-from amt.build.stages import Stage
+from amt.build.stages import RECIPE, Stage
 
 MOST = 6
 """Lines of one kind; `amt why TARGET --full` lists all."""
@@ -47,9 +47,9 @@ def reasons(verdict: Verdict, verdicts: dict[str, Verdict], judge: Judge, *, ful
 
 def _changes(verdict: Verdict, last: dict, judge: Judge, most: int) -> Iterator[str]:
     stage = verdict.stage
-    if last["cmd"] != list(stage.commands):
+    if last["cmd"] != stage.command:
         yield "its rule's command changed"
-    yield from setting_changes(last.get("params", {}).get(stage.params_file, {}), judge.settings(stage))
+    yield from setting_changes(last.get("params", {}).get(RECIPE, {}), judge.settings(stage))
     then = {dep["path"]: dep["md5"] for dep in last.get("deps", [])}
     code = judge.code(stage)
     yield from code_changes(stage, then.pop(stage.code_file, None), code, judge.sources, most)

@@ -8,7 +8,7 @@ import time
 import boto3
 import pytest
 
-from tests.workflow.test_two_tools import assert_nothing_to_do, ran
+from tests.workflow.asking import assert_nothing_to_do, ran
 
 KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1"}
 

@@ -5,7 +5,7 @@ from dvc.utils.serialize import YAMLFileCorruptedError, parse_yaml
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from amt.build.yaml12 import load_yaml
+from amt.yaml12 import load_yaml
 from tests.workflow.conftest import PROJECT
 
 
