@@ -5,6 +5,7 @@ what it judges by: dvc.yaml, params.yaml and the code files are plain files. The
 before it looks, and that a run is recorded with what it was made of.
 """
 
+import atexit
 import contextlib
 import logging
 import os
@@ -33,6 +34,8 @@ log = logging.getLogger(__name__)
 PAGE = ".html"
 """Pages are copies, not links: a browser would follow the link to the cache's nameless file and show it as text."""
 _installed = False
+_root: Path | None = None
+"""The project that DVC opened last, if it is one of ours."""
 _fault: str | None = None
 """What could not be brought up to date when DVC opened the project."""
 
@@ -69,10 +72,13 @@ def _refresh_above(folder: str | None) -> None:
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
 
-    global _fault
+    global _fault, _root
     try:
         root = Path(Repo.find_root(folder))
     except DvcException:  # not a project: the call itself will say so
+        return
+    _root = root if is_ours(root) else None
+    if _root is None or own_use_now():
         return
     try:
         _fault = refresh_project(root)
@@ -128,18 +134,24 @@ def _look_at_protected_objects() -> None:
     from dvc_objects.errors import ObjectFormatError
 
     check = LocalHashFileDB.check
-    contents_of = lru_cache(lambda root: Contents(STORE / "contents.json"))
 
     @wraps(check)
     def check_content(self: LocalHashFileDB, oid: str, check_hash: bool = True, *args: Any, **kwargs: Any) -> Any:
         file = Path(self.oid_to_path(oid))
-        if check_hash and self.is_protected(file) and is_damaged(file, contents_of(os.getcwd())):
+        if _root and check_hash and self.is_protected(file) and is_damaged(file, _contents_of(_root)):
             log.warning("%s was damaged in the DVC cache, and is not used.", oid)
             file.unlink()
             raise ObjectFormatError(f"{file} is damaged")
         return check(self, oid, check_hash, *args, **kwargs)
 
     LocalHashFileDB.check = check_content
+
+
+@lru_cache
+def _contents_of(root: Path) -> Contents:
+    contents = Contents(root / STORE / "contents.json")
+    atexit.register(contents.save)
+    return contents
 
 
 def _copy_pages() -> None:
@@ -191,8 +203,6 @@ def refresh_project(root: Path) -> str | None:
 
     Returns what could not be brought up to date.
     """
-    if own_use_now() or not is_ours(root):
-        return None
     from amt.build.commit import commit
 
     with inside(root):

@@ -32,7 +32,7 @@ class Stage:
     @property
     def words(self) -> list[str]:
         """The command, after `python`."""
-        words = ["-m", f"scripts.{self.script}", "--params", "params.yaml"]
+        words = ["-m", f"scripts.{self.script}"]
         for option, value in self.labels.items():
             words += [f"--{option}", value]
         for option, paths in self.inputs.items():

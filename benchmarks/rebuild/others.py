@@ -268,6 +268,7 @@ def place_edits() -> list[Edit]:
             "    threads: 1\n    resources:\n        mem_mb=8000",
             "    threads: 2\n    resources:\n        mem_mb=8000",
         ),
+        "log of a rule": replaced("rules/sft.smk", '"logs/sft/sft.log"', '"logs/elsewhere/sft.log"'),
         "memory of a rule": replaced("rules/sft.smk", "mem_mb=8000", "mem_mb=9000"),
         "priority of a rule": replaced(
             "rules/models.smk",
@@ -280,20 +281,17 @@ def place_edits() -> list[Edit]:
 
 # --- files ------------------------------------------------------------------------------------------------
 
-PAGE = ("report",)
-"""Its page is not in the cache (docs/decisions/one-dag.md), so what the report made can only come back by a run."""
-
 
 def file_edits() -> list[Edit]:
-    edits: dict[str, tuple[Change, tuple[str, ...]]] = {
-        "inputs touched": (_touched("amt/sources/samples"), ()),
-        "outputs touched": (_touched("data", "models", "eval", "reports"), ()),
-        "modules and scripts touched": (_touched("amt", "scripts"), ()),
-        "rules touched": (_touched("rules", "Snakefile"), ()),
-        "the recipe touched": (_touched("params.yaml"), ()),
-        "links replaced by what they lead to": (_unlinked("data", "models", "eval"), ()),
+    edits: dict[str, Change] = {
+        "inputs touched": _touched("amt/sources/samples"),
+        "outputs touched": _touched("data", "models", "eval", "reports"),
+        "modules and scripts touched": _touched("amt", "scripts"),
+        "rules touched": _touched("rules", "Snakefile"),
+        "the recipe touched": _touched("params.yaml"),
+        "links replaced by what they lead to": _unlinked("data", "models", "eval"),
         **{
-            f"{path} deleted": (_deleted(path), ())
+            f"{path} deleted": _deleted(path)
             for path in (
                 "data/raw/metamathqa/rows.parquet",
                 "data/queries/kodcode_v1.report.json",
@@ -310,12 +308,12 @@ def file_edits() -> list[Edit]:
                 "eval/sft_curve.json",
             )
         },
-        "all of data and models deleted": (_deleted("data", "models", "eval"), ()),
-        "reports/index.html deleted": (_deleted("reports/index.html"), PAGE),
-        "reports/figures deleted": (_deleted("reports/figures"), PAGE),
-        "all deleted": (_deleted("data", "models", "eval", "reports"), PAGE),
+        "all of data and models deleted": _deleted("data", "models", "eval"),
+        "reports/index.html deleted": _deleted("reports/index.html"),
+        "reports/figures deleted": _deleted("reports/figures"),
+        "all deleted": _deleted("data", "models", "eval", "reports"),
         **{
-            f"{path} spoilt": (_spoilt(path), ())
+            f"{path} spoilt": _spoilt(path)
             for path in (
                 "data/raw/ultra_chat/rows.parquet",
                 "data/curated/clean/queries.parquet",
@@ -324,16 +322,16 @@ def file_edits() -> list[Edit]:
                 "eval/rl1/scores.json",
             )
         },
-        "reports/index.html spoilt": (_spoilt("reports/index.html"), PAGE),
-        "a stray file in models/rl1": (lambda place: place.write("models/rl1/stray.txt", "stray"), ()),
-        "logs deleted": (_deleted("logs"), ()),
-        "Snakemake's folder deleted": (_deleted(".snakemake"), ()),
-        "our own folder deleted": (_deleted(".amt"), ()),
-        "the run cache deleted": (_deleted(".dvc/cache/runs"), ()),
-        "dvc.yaml spoilt": (lambda place: place.write("dvc.yaml", place.read("dvc.yaml") + "\n# more\n"), ()),
-        "everything committed": (lambda place: place.commit(), ()),
+        "reports/index.html spoilt": _spoilt("reports/index.html"),
+        "a stray file in models/rl1": lambda place: place.write("models/rl1/stray.txt", "stray"),
+        "logs deleted": _deleted("logs"),
+        "Snakemake's folder deleted": _deleted(".snakemake"),
+        "our own folder deleted": _deleted(".amt"),
+        "the run cache deleted": _deleted(".dvc/cache/runs"),
+        "dvc.yaml spoilt": lambda place: place.write("dvc.yaml", place.read("dvc.yaml") + "\n# more\n"),
+        "everything committed": lambda place: place.commit(),
     }
-    return [Edit("files", what, change, reaches=reaches) for what, (change, reaches) in edits.items()]
+    return [Edit("files", what, change) for what, change in edits.items()]
 
 
 def _files(place: Place, names: tuple[str, ...]) -> list[Path]:

@@ -51,7 +51,7 @@ def run(words: list[str], effects: dict, code_root: Path, recipe: Path) -> None:
     """Write the outputs of a command.
 
     Args:
-        words: of the command, without `python`: -m scripts.STAGE --params …
+        words: of the command, without `python`: -m scripts.STAGE --OPTION …
         effects: {"settings": {digest of a recipe: {stage: text}}, "code": {file: {digest of it: {stage: text}}},
             "always": {stage: text}}.
         code_root: folder that holds the amt and scripts that would run.
@@ -62,7 +62,7 @@ def run(words: list[str], effects: dict, code_root: Path, recipe: Path) -> None:
     inputs = {
         name: [_digest(Path(path)) for path in values]
         for name, values in options.items()
-        if name not in OUTPUTS[script] and name not in ("params", LABELS.get(script))
+        if name not in OUTPUTS[script] and name != LABELS.get(script)
     }
     parts = {
         "stage": stage,
@@ -129,6 +129,6 @@ if __name__ == "__main__":
     name = _stage(command[1].removeprefix("scripts."), script_options)
     with open(os.environ["BENCH_RAN"], "a") as ran:
         ran.write(f"{name}\n")
-    given = Path(os.environ.get("AMT_PINNED_RECIPE") or script_options["params"][0])
+    given = Path(os.environ.get("AMT_PINNED_RECIPE", "params.yaml"))
     root = Path(os.environ["PYTHONPATH"].split(os.pathsep)[0])
     run(command, json.loads(Path(os.environ["BENCH_EFFECTS"]).read_text()), root, given)
