@@ -10,7 +10,6 @@ import json
 import logging
 import os
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,20 +36,21 @@ log = logging.getLogger(__name__)
 
 def export() -> None:
     """Write dvc.yaml if it changes. What somebody else wrote into it is kept as EDITED."""
-    started = time.time_ns()
+    known = _exported() or {"files": [], "dvc_yaml": None}
+    candidates = {*known["files"], "Snakefile", RECIPE, *_rule_files()}
+    before = {file: _digest([file]) for file in candidates if os.path.isfile(file)}
     with planned() as workflow:
         content, files = _dvc_yaml(workflow), _sources(workflow)
     digest = _digest(files)
-    before = DVC_YAML.read_bytes() if DVC_YAML.exists() else None
-    if before != content.encode():
-        known = _exported()
-        if before and known and known["dvc_yaml"] != hashlib.sha256(before).hexdigest():
+    held = DVC_YAML.read_bytes() if DVC_YAML.exists() else None
+    if held != content.encode():
+        if held and known["dvc_yaml"] not in (None, hashlib.sha256(held).hexdigest()):
             with publish_file(EDITED) as temporary:
-                temporary.write_bytes(before)
+                temporary.write_bytes(held)
             log.warning("dvc.yaml was edited, and is written anew from the rules. What it held is in %s.", EDITED)
         with publish_file(DVC_YAML) as temporary:
             temporary.write_text(content)
-    if all(os.stat(file).st_mtime_ns < started for file in files):  # else: planned from one, read as the other
+    if all(_digest([file]) == before[file] for file in before.keys() & set(files)):  # none was edited meanwhile
         written = hashlib.sha256(content.encode()).hexdigest()
         with publish_file(EXPORTED) as temporary:
             temporary.write_text(json.dumps({"files": files, "digest": digest, "dvc_yaml": written}))
