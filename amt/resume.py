@@ -13,10 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from amt.contents import IGNORED
 from amt.errors import DataError
 from amt.publish import publish_directory, publish_file
 from amt.rows import canonical_json
+
+MARK = ".snakemake_timestamp"
+"""Snakemake's own mark in directory outputs; not part of an artifact."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,7 @@ def _digest(inputs: list[Path], settings: Any) -> str:
 
 
 def _counts(path: Path) -> bool:
-    return path.is_file() and path.name not in IGNORED
+    return path.is_file() and path.name != MARK
 
 
 def _link(source: str, target: str) -> None:
