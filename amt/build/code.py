@@ -14,9 +14,12 @@ whole. Three things are given up on purpose:
   artifact is the same without them.
 - The schema of the settings counts without its fields and checks: the values that a stage reads are recorded apart.
 
-Not seen: names of modules or files that are put together at run time (an f-string that begins with a package counts all
-of the package), files outside the folder of the module that names them, classes that a library registers when they are
-derived, and the order in which assignments draw from a library's hidden state.
+Code that looks for what it loads (amt.build.loads) has what it may find: of files, those below the folder that it starts
+from, as far as it names none; of modules, those of the package that it begins the name with, else all.
+
+Not seen: files that neither lie below the folder of a module nor are inputs, classes that a library registers when they
+are derived, installed plugins (entry points), and the order in which assignments draw from the hidden state of another
+module.
 """
 
 import contextlib
@@ -26,21 +29,26 @@ import os
 import re
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
 from amt.build.libraries import NOT_DECIDING, installed_version
+from amt.build.loads import LISTING, UNKNOWN
+from amt.build.modules import MAIN, RESOURCES, Module, Unit, analyse
 from amt.build.stages import BuildError
-from amt.build.syntax import MAIN, REGISTRIES, Module, Unit, analyse, digest
+from amt.build.syntax import REGISTRIES, digest
 from amt.publish import publish_file
 
+_ANALYSIS = ("code.py", "loads.py", "modules.py", "order.py", "syntax.py")
 FORMAT = hashlib.md5(
-    b"".join(Path(__file__).with_name(name).read_bytes() for name in ("code.py", "syntax.py")) + sys.version.encode()
+    b"".join(Path(__file__).with_name(name).read_bytes() for name in _ANALYSIS) + sys.version.encode()
 ).hexdigest()
 """Of the cache: what is analysed otherwise is analysed again. Syntax trees differ between versions of Python."""
 SETTLED_NS = 100_000_000
 """A file changed less than this ago may change again within the resolution of its time stamp: it is not cached."""
+PROGRAMS = {".R", ".awk", ".bash", ".jl", ".jq", ".pl", ".rb", ".sed", ".sh", ".sql"}
+"""Endings of files that a command may run; a file that is executable counts whatever its name."""
 EXCLUDED = ("amt.tracking", "amt.placement", "amt.build")
 
 
@@ -127,6 +135,8 @@ class SourceTree:
         self._files: dict[str, File] = {}
         self._folders: dict[str, set[str]] = {}
         """{path relative to the root: names of the files in it}"""
+        self._named: dict[str, dict[str, set[str]]] = {}
+        """{folder: {what code may call a file or folder below it: paths of the files that it means}}"""
         for package in packages:
             self._walk(package)
         self._known = self._read_cache()
@@ -211,6 +221,12 @@ class SourceTree:
             self._modules[name] = self._analysis(name)
         return path.removesuffix(".py").replace("/", ".")
 
+    def is_program(self, path: str) -> bool:
+        """Whether it is a file of the project that is written to be run."""
+        full = self._root / path
+        inside = os.path.normpath(full).startswith(f"{self._root}{os.sep}")
+        return inside and full.is_file() and (full.suffix in PROGRAMS or os.access(full, os.X_OK))
+
     def path(self, name: str) -> str:
         return self._files[name].path
 
@@ -246,11 +262,13 @@ class SourceTree:
         with contextlib.suppress(OSError), os.scandir(self._root / folder) as entries:
             for entry in entries:
                 path = f"{folder}/{entry.name}" if folder else entry.name
-                if entry.is_dir() and entry.name.isidentifier() and entry.name != "__pycache__":
+                if entry.name.startswith(".") or entry.name == "__pycache__":
+                    continue
+                if entry.is_dir():
                     folders.append(path)
                 elif entry.is_file():
                     self._folders[folder].add(entry.name)
-                    if entry.name.endswith(".py"):
+                    if path.endswith(".py") and all(part.isidentifier() for part in path[:-3].split("/")):
                         self._add(path, entry.stat())
         return folders
 
@@ -292,11 +310,7 @@ class SourceTree:
             return BuildError(f"{file.path}:1: this is not Python: {error}. Mend it.")
 
     def _link(self, name: str, unit: Unit) -> Linked:
-        folder, file = os.path.split(self._files[name].path)
-        beside = self._folders[folder]
         strings = set(unit.strings)
-        suffixed = {file.removesuffix(".py") + text for text in strings if text.startswith(".")}
-        named = (strings | suffixed | set(unit.mentions)) & beside
         modules = {text for text in {*strings, *unit.mentions} if text in self._files and not _is_excluded(text)}
         packages = {text[:-1] for text in strings if text.endswith(".") and text.split(".")[0] in self._packages}
         return Linked(
@@ -308,13 +322,71 @@ class SourceTree:
                 for text in {*strings, *unit.modules}
                 if text not in modules and text not in self._files and (found := self._reference(text))
             ],
-            run=sorted(modules.union(*(self.below(package) for package in packages))),
+            run=sorted({*modules, *self._below_all(packages), *self._sought(name, unit, packages)}),
             values=[text for text in unit.modules if text.removesuffix(".__dict__") in self._files],
-            files=sorted(f"{folder}/{text}" if folder else text for text in named),
+            files=sorted(self._files_of(name, unit)),
             libraries=sorted({module.split(".")[0] for module, _ in unit.imports if self.is_library(module)}),
             finds_classes=bool(REGISTRIES.intersection(unit.mentions)),
             entries=[(key, self._link(name, entry)) for key, entry in unit.entries],
         )
+
+    def _sought(self, name: str, unit: Unit, packages: set[str]) -> list[str]:
+        """Modules that a unit may load by names that do not stand in the code."""
+        if unit.sought == "any" and not packages:
+            return [module for module in self._files if not _is_excluded(module)]
+        paths = [text.removesuffix(".__path__") for text in unit.modules if text.endswith(".__path__")]
+        if unit.sought == "package" and not paths:
+            paths = [name if self._files[name].is_package else name.rpartition(".")[0]]
+        return self._below_all(paths) if unit.sought else []
+
+    def _below_all(self, packages: Iterable[str]) -> list[str]:
+        return [module for package in packages for module in self.below(package)]
+
+    def _files_of(self, name: str, unit: Unit) -> set[str]:
+        """Files that a unit may read: those below its module's folder that it names, and those that it may find from
+        `__file__`: what it names there, all if it names none."""
+        folder, file = os.path.split(self._files[name].path)
+        said = {*unit.strings, *unit.mentions}
+        said |= {file.removesuffix(".py") + text for text in unit.strings if text.startswith(".")}
+        meant = self._meant(folder)
+        files = set().union(*(meant[text] for text in said & meant.keys() if not text.endswith("/")))
+        for base in self._bases(name, unit):
+            meant = self._meant(base)
+            found = said | {f"{text}/" for text in said}
+            below = set().union(*(meant[text] for text in found & meant.keys())) or meant.get("/", set())
+            named = set().union(*(meant[text] for text in said & meant.keys()))
+            lists = bool(LISTING.intersection(unit.mentions))
+            files |= {path for path in below if path in named or lists or not path.endswith(".py")}
+        return files | {self._files[name].path for module, levels in unit.folders if not module and not levels}
+
+    def _bases(self, name: str, unit: Unit) -> set[str]:
+        """Folders within the packages in which a unit looks for files."""
+        bases = set()
+        for module, levels in unit.folders:
+            modules = [module or name]
+            if module == RESOURCES:
+                modules = [text for text in {*unit.strings, *unit.modules} if text in self._files] or [name]
+            for found in modules:
+                parts = self._files[found].path.split("/") if found in self._files else []
+                up = len(parts) - 1 if levels == UNKNOWN else max(levels, 1)
+                bases.add("/".join(parts[:-up]))
+        return bases - {""}
+
+    def _meant(self, folder: str) -> dict[str, set[str]]:
+        """By name and by path, each file below a folder; by name and by path with a slash behind it, each folder's."""
+        if folder not in self._named:
+            meant = self._named[folder] = {}
+            for other, names in self._folders.items():
+                if other == folder or other.startswith(f"{folder}/") or not folder:
+                    inside = other.removeprefix(folder).strip("/")
+                    above = _prefixes(inside, "/")
+                    for name in names:
+                        path = f"{other}/{name}" if other else name
+                        keys = {name, f"{inside}/{name}".strip("/"), "/"}
+                        keys |= {f"{key}/" for each in above for key in (each, each.rpartition("/")[2])}
+                        for key in keys:
+                            meant.setdefault(key, set()).add(path)
+        return self._named[folder]
 
     def _is_ours(self, module: str) -> bool:
         return module.split(".")[0] in self._packages
@@ -331,10 +403,10 @@ def _is_excluded(module: str) -> bool:
     return any(module == name or module.startswith(f"{name}.") for name in EXCLUDED)
 
 
-def _prefixes(name: str) -> list[str]:
+def _prefixes(name: str, dot: str = ".") -> list[str]:
     """a, a.b, a.b.c of a.b.c."""
-    parts = name.split(".")
-    return [".".join(parts[: count + 1]) for count in range(len(parts))]
+    parts = name.split(dot)
+    return [dot.join(parts[: count + 1]) for count in range(len(parts))]
 
 
 def _as_row(module: Module) -> list:
@@ -386,13 +458,30 @@ class _Reach:
         return Code(definitions, libraries | {"python": f"{sys.version_info.major}.{sys.version_info.minor}"})
 
     def _run_roots(self) -> None:
+        found = False
         for before, word in zip(("", *self._words), self._words):
-            if before == "-m" and word.split(".")[0] in self._tree.packages:
-                self._run_root(self._root(word))
-            elif before == "-m" and self._tree.is_library(word):
-                self._libraries.add(word.split(".")[0])
+            # `-m X`, `-um X`, `-mX`, `-umX`: a single hyphen, and m is the last of the options.
+            module = word if re.fullmatch("-[a-zA-Z]*m", before) else ""
+            attached = re.fullmatch(r"-[a-zA-Z]*?m([a-zA-Z_][\w.]*)", word)
+            if attached and attached[1].split(".")[0] in self._tree.packages:
+                module = attached[1]
+            if module.split(".")[0] in self._tree.packages:
+                self._run_root(self._root(module))
+                found = True
+            elif module and self._tree.is_library(module):
+                self._libraries.add(module.split(".")[0])
+                found = True
             elif word.endswith(".py") and (name := self._tree.module_at(word)):
                 self._run_as_file(name)
+                found = True
+            elif self._tree.is_program(word):
+                self._files.add(os.path.normpath(word))
+                found = True
+        if not found:
+            raise BuildError(
+                f"`{' '.join(self._words)}` is a stage's command, and what it runs is not known. Let the rule run "
+                "`python -m scripts.NAME`, or a file of the project, whose content then counts."
+            )
 
     def _root(self, name: str) -> str:
         if f"{name}.__main__" in self._tree:

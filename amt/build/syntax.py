@@ -1,28 +1,16 @@
-"""One module, taken apart: each definition in its normal form, by a digest, and what it mentions.
+"""The normal form of a statement, and what it mentions.
 
-The normal form leaves out comments, docstrings, layout, annotations of plain functions and the order of imports, and
-names local variables by scope and first occurrence. Depends on nothing but the text and the name of the module.
+It leaves out comments, docstrings, layout, annotations of plain functions and the order of imports, and names local
+variables by scope and first occurrence.
 """
 
 import ast
 import contextlib
 import hashlib
 import re
-import sys
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
 
 SCHEMA = "amt.params"
-TABLE = "ByArgument"
-"""Annotation of a table of which a stage uses the entries whose keys are arguments of its command."""
-BODY, MAIN = "<body>", "<main>"
-"""Statements of a module that define no name, and those below `if __name__ == "__main__"`."""
-PLAIN_DECORATORS = {
-    "abstractmethod", "asynccontextmanager", "cache", "cached_property", "classmethod", "computed_field",
-    "contextmanager", "dataclass", "field_serializer", "field_validator", "final", "lru_cache", "model_serializer",
-    "model_validator", "overload", "override", "property", "staticmethod", "total_ordering", "validate_call", "wraps",
-}  # fmt: skip
-"""Decorators that register nothing; what has another one may be reached without being mentioned."""
 INTROSPECTION = {
     "__annotations__", "__code__", "__doc__", "_getframe", "annotation", "currentframe", "f_locals",
     "get_annotations", "get_type_hints", "getdoc", "getfullargspec", "getsource", "getsourcelines",
@@ -33,51 +21,8 @@ REGISTRIES = {"__init_subclass__", "__subclasses__", "metaclass"}
 NAME = re.compile(r"[^\W\d]\w*")
 DOTTED = re.compile(r"[^\W\d]\w*(?:[.:][^\W\d]\w*)*[.]?")
 AFTER_M = re.compile(r"-m\s+([^\W\d]\w*(?:\.[^\W\d]\w*)*)(?![\w.])")
-FILE_NAME = re.compile(r"[^\s/]*\.[^\s/]+")
+FILE_NAME = re.compile(r"[^\s]*[./-][^\s]*")
 PEEKS = re.compile(r"\b(?:locals|vars|eval|exec|dir)\b")
-
-
-@dataclass(frozen=True)
-class Unit:
-    """A definition, body or table entry: its digest, and what it mentions."""
-
-    line: int
-    digest: str
-    exact: str
-    """Digest of the source lines as they stand, see INTROSPECTION."""
-    names: list[str]
-    """Definitions of the same module that it reads or writes."""
-    mentions: list[str]
-    """Attributes, keywords and strings that may name a definition of any module."""
-    imports: list[list[str]]
-    """[module, name] of each import; the name is "" of a plain import, "*" of all."""
-    strings: list[str]
-    """Strings that may name a module, a definition in it, or a file."""
-    modules: list[str]
-    """Dotted names that may be modules and are handed on as values: anything in them may be used."""
-    is_eager: bool = False
-    """Counts as soon as its module does."""
-    is_derived: bool = False
-    """A class with bases or keywords, see REGISTRIES."""
-    is_opaque: bool = False
-    """May use any definition of its module without naming it."""
-    introspects: bool = False
-    reads_doc: bool = False
-    """Uses the docstring of its module for more than a description of arguments."""
-    entries: list[list] = field(default_factory=list)
-    """[key, Unit] of each entry of a table; the unit itself is then the table without them."""
-
-
-@dataclass(frozen=True)
-class Module:
-    """The analysis of one file. Depends on nothing but its text and name."""
-
-    units: dict[str, Unit]
-    """By name of the definition, and BODY and MAIN where there are such statements."""
-    exported: list[str]
-    """Strings in `__all__`."""
-    doc: str
-    """Digest of its docstring."""
 
 
 def digest(text: str) -> str:
@@ -96,22 +41,16 @@ class Facts:
         self.strings: set[str] = set()
         self.chains: set[tuple[str, str]] = set()
         """(name, ".attributes" behind it) where the whole is a value."""
+        self.sought: set[str] = set()
+        """See loads.modules_sought."""
+        self.folders: set[tuple[str, int]] = set()
+        """See loads.folders."""
         self.is_opaque = False
         self.reads_doc = False
 
     def add(self, other: "Facts") -> None:
         for name, value in vars(other).items():
             vars(self)[name] = vars(self)[name] | value
-
-
-@dataclass(frozen=True)
-class Piece:
-    """A statement, normalised."""
-
-    dump: str
-    line: int
-    source: str
-    facts: Facts
 
 
 class Bindings(ast.NodeVisitor):
@@ -257,7 +196,7 @@ class Normaliser(ast.NodeTransformer):
             mangled = (
                 any(scope.is_class for scope in self._scopes) and name.startswith("__") and not name.endswith("__")
             )
-            self.facts.is_opaque |= mangled or name in ("globals", "eval", "exec", "__import__")
+            self.facts.is_opaque |= mangled or name in ("globals", "eval", "exec")
             self.facts.reads_doc |= name == "__doc__" and not self._describes
         return new
 
@@ -428,8 +367,6 @@ class Normaliser(ast.NodeTransformer):
         function = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
         if function == "vars" and not (node.args or node.keywords):
             self.facts.is_opaque = True
-        if function == "import_module" and not (node.args and isinstance(node.args[0], ast.Constant)):
-            self.facts.is_opaque = True
         return self.generic_visit(node)
 
     def visit_Constant(self, node: ast.Constant) -> ast.AST:
@@ -445,7 +382,7 @@ class Normaliser(ast.NodeTransformer):
             self.facts.mentions |= set(re.split("[.:]", text)) - {""}
             self.facts.strings.add(text.replace(":", "."))
         elif len(text) < 256 and FILE_NAME.fullmatch(text):
-            self.facts.strings.add(text)
+            self.facts.strings.add(text.strip("/"))
         self.facts.strings |= set(AFTER_M.findall(text))
 
 
@@ -456,7 +393,7 @@ def deciding(statements: Iterable[ast.stmt], skips_type_checking: bool) -> Itera
             continue
         if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant):
             continue
-        if skips_type_checking and isinstance(statement, ast.If) and _last_name(statement.test) == "TYPE_CHECKING":
+        if skips_type_checking and isinstance(statement, ast.If) and last_name(statement.test) == "TYPE_CHECKING":
             yield from deciding(statement.orelse, skips_type_checking)
         else:
             yield statement
@@ -467,7 +404,7 @@ def with_sorted_imports(statements: Iterable[ast.stmt]) -> Iterator[ast.stmt]:
     run: list[ast.stmt] = []
     for statement in statements:
         if isinstance(statement, ast.Import | ast.ImportFrom):
-            run += _single_imports(statement)
+            run += single_imports(statement)
         else:
             yield from _sorted_imports(run)
             run = []
@@ -477,14 +414,14 @@ def with_sorted_imports(statements: Iterable[ast.stmt]) -> Iterator[ast.stmt]:
 
 def _sorted_imports(run: list[ast.stmt]) -> list[ast.stmt]:
     by_text = {ast.dump(statement): statement for statement in run}
-    bound = [_bound_by(statement) for statement in by_text.values() if not _binds_package(statement)]
-    packages = {_bound_by(statement) for statement in by_text.values() if _binds_package(statement)}
+    bound = [bound_by(statement) for statement in by_text.values() if not binds_package(statement)]
+    packages = {bound_by(statement) for statement in by_text.values() if binds_package(statement)}
     if "*" in bound or len(set(bound)) < len(bound) or packages & set(bound):
         return run
     return [by_text[text] for text in sorted(by_text)]
 
 
-def _single_imports(statement: ast.Import | ast.ImportFrom) -> list[ast.stmt]:
+def single_imports(statement: ast.Import | ast.ImportFrom) -> list[ast.stmt]:
     parts = []
     for alias in statement.names:
         if alias.asname == alias.name:
@@ -497,12 +434,12 @@ def _single_imports(statement: ast.Import | ast.ImportFrom) -> list[ast.stmt]:
     return parts
 
 
-def _bound_by(statement: ast.stmt) -> str:
+def bound_by(statement: ast.stmt) -> str:
     alias = statement.names[0]
     return alias.asname or alias.name.split(".")[0]
 
 
-def _binds_package(statement: ast.stmt) -> bool:
+def binds_package(statement: ast.stmt) -> bool:
     """`import a.b`: binds a, whatever else of a is imported."""
     return isinstance(statement, ast.Import) and not statement.names[0].asname
 
@@ -512,25 +449,25 @@ def _only_checks(statement: ast.stmt) -> bool:
     if isinstance(statement, ast.AnnAssign):
         return statement.value is None
     if isinstance(statement, ast.Assign):
-        return [_last_name(target) for target in statement.targets] == ["model_config"]
+        return [last_name(target) for target in statement.targets] == ["model_config"]
     if isinstance(statement, ast.FunctionDef):
         validators = {"model_validator", "field_validator"}
         return statement.name in ("faults", "_keys_agree") or bool(
-            validators & {_last_name(decorator) for decorator in statement.decorator_list}
+            validators & {last_name(decorator) for decorator in statement.decorator_list}
         )
     return False
 
 
-def _last_name(node: ast.AST) -> str:
+def last_name(node: ast.AST) -> str:
     """f of f, m.f, f(...) and f[...]."""
     if isinstance(node, ast.Call):
-        return _last_name(node.func)
+        return last_name(node.func)
     if isinstance(node, ast.Subscript):
-        return _last_name(node.value)
+        return last_name(node.value)
     return node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "")
 
 
-def _root_name(node: ast.AST) -> str:
+def root_name(node: ast.AST) -> str:
     """m of m, m.f, m.f(...) and m[...].f."""
     while isinstance(node, ast.Attribute | ast.Call | ast.Subscript):
         node = node.func if isinstance(node, ast.Call) else node.value
@@ -545,255 +482,4 @@ def peeks(nodes: Iterable[ast.AST]) -> bool:
         isinstance(node, ast.Name)
         and (node.id in ("locals", "eval", "exec") or (node.id in ("vars", "dir") and id(node) not in with_arguments))
         for node in nodes
-    )
-
-
-# --- one module ------------------------------------------------------------------------------------------
-
-
-def analyse(source: str, name: str, *, is_package: bool) -> Module:
-    """
-    Args:
-        name: dotted.
-
-    Raises:
-        SyntaxError, ValueError: the source is not Python.
-    """
-    return _Analysis(source, name, is_package=is_package).module()
-
-
-class _Analysis:
-    """Sorts the statements of a module into definitions and body."""
-
-    def __init__(self, source: str, name: str, *, is_package: bool) -> None:
-        self._tree = ast.parse(source)
-        self._lines = source.split("\n")  # as the parser counts them
-        self._name = name
-        self._package = name if is_package else name.rpartition(".")[0]
-        self._skips_type_checking = not re.search(r"\bTYPE_CHECKING\b\s*=[^=]", source)
-        self._definitions: dict[str, list[ast.stmt]] = {}
-        self._body: list[ast.stmt] = []
-        self._main: list[ast.stmt] = []
-        self._entries: dict[str, list[tuple[str, ast.expr]]] = {}
-        """Of the tables, cut out of their statements."""
-        self._exported: list[str] = []
-        self._sort()
-        self._position = self._positions()
-        """{id of a statement: events before it}."""
-        self._pieces: dict[int, Piece] = {}
-
-    def module(self) -> Module:
-        statements = self._definitions | {key: part for key, part in ((BODY, self._body), (MAIN, self._main)) if part}
-        pieces = {name: [self._piece(statement) for statement in part] for name, part in statements.items()}
-        entries = {
-            name: [(key, self._normalised(value)) for key, value in table] for name, table in self._entries.items()
-        }
-        targets: dict[str, set[str]] = {}
-        everything = [*pieces.values(), *([piece for _, piece in table] for table in entries.values())]
-        for alias, target in (alias for parts in everything for part in parts for alias in part.facts.aliases):
-            targets.setdefault(alias, set()).add(target)
-        units = {}
-        for name, parts in pieces.items():
-            table = [[key, self._unit("", [piece], targets)] for key, piece in entries.get(name, [])]
-            units[name] = self._unit(name, parts, targets, table)
-        return Module(units, self._exported, digest(ast.get_docstring(self._tree, clean=False) or ""))
-
-    # --- sorting
-
-    def _sort(self) -> None:
-        self._statements = []
-        for statement in deciding(self._tree.body, self._skips_type_checking):
-            is_import = isinstance(statement, ast.Import | ast.ImportFrom)
-            for part in _single_imports(statement) if is_import else [statement]:
-                self._statements.append(part)
-                self._place(part)
-        for name, statements in self._definitions.items():
-            if all(map(_binds_package, statements)):
-                self._definitions[name] = sorted(statements, key=ast.dump)
-            if len(statements) == 1 and _is_table(statements[0]):
-                table = statements[0].value
-                self._entries[name] = [(key.value, value) for key, value in zip(table.keys, table.values)]
-                table.keys, table.values = [], []
-
-    def _place(self, statement: ast.stmt) -> None:
-        if _is_main(statement):
-            self._main += with_sorted_imports(deciding(statement.body, self._skips_type_checking))
-        elif names := _defined(statement):
-            if names == ["__all__"]:
-                self._exported += [
-                    node.value
-                    for node in ast.walk(statement)
-                    if isinstance(node, ast.Constant) and isinstance(node.value, str)
-                ]
-                return
-            for name in dict.fromkeys(names):
-                self._definitions.setdefault(name, []).append(statement)
-        elif not (isinstance(statement, ast.AnnAssign) and statement.value is None):
-            self._body.append(statement)
-
-    def _positions(self) -> dict[int, int]:
-        """How many events come before each statement that might notice.
-
-        An event is what may change the meaning of a name: a statement of the body, a name bound for the second time, a
-        method called of an object of this module. Only its order with what reads names on import matters.
-        """
-        own = {
-            name
-            for name, statements in self._definitions.items()
-            if isinstance(statements[0], ast.Assign | ast.AnnAssign)
-        }
-        rebound = {
-            id(statement)
-            for statements in self._definitions.values()
-            if len(statements) > 1 and not all(map(_binds_package, statements))
-            for statement in statements
-        }
-        body = {id(statement) for statement in self._body if not _is_import(statement)}
-        positions, events = {}, 0
-        for statement in self._statements:
-            positions[id(statement)] = events if events and _acts_on_import(statement) else 0
-            events += id(statement) in body or id(statement) in rebound or _calls_on(statement, own)
-        return positions
-
-    # --- normalising
-
-    def _piece(self, statement: ast.stmt) -> Piece:
-        """Once for each statement, which may define several names."""
-        if id(statement) not in self._pieces:
-            self._pieces[id(statement)] = self._normalised(statement, self._position.get(id(statement), 0))
-        return self._pieces[id(statement)]
-
-    def _normalised(self, node: ast.AST, position: int = 0) -> Piece:
-        first = min([node.lineno, *(decorator.lineno for decorator in getattr(node, "decorator_list", []))])
-        source = "\n".join(self._lines[first - 1 : node.end_lineno])
-        normaliser = Normaliser(
-            self._package,
-            skips_type_checking=self._skips_type_checking,
-            is_schema=self._name == SCHEMA,
-            keeps_names=bool(PEEKS.search(source)) and peeks(ast.walk(node)),
-        )
-        dump = ast.dump(normaliser.visit(node))
-        return Piece(f"{position} {dump}" if position else dump, node.lineno, source, normaliser.facts)
-
-    def _unit(self, name: str, pieces: list[Piece], targets: dict[str, set[str]], entries: Sequence[list] = ()) -> Unit:
-        """
-        Args:
-            targets: {name: what imports of this module bind it to}.
-        """
-        statements = self._definitions.get(name, [])
-        facts = Facts()
-        for piece in pieces:
-            facts.add(piece.facts)
-        normal = digest("\n".join(piece.dump for piece in pieces))
-        return Unit(
-            line=pieces[0].line,
-            digest=normal,
-            # The lines of a table hold its entries, of which only some may count.
-            exact=normal if entries else digest("\n".join(piece.source for piece in pieces)),
-            names=sorted(facts.names & self._definitions.keys()),
-            mentions=sorted(facts.mentions),
-            imports=sorted(map(list, facts.imports)),
-            strings=sorted(facts.strings),
-            modules=sorted(
-                target + attributes
-                for root, attributes in facts.chains
-                for target in targets.get(root, ())
-                if target.split(".")[0] not in sys.stdlib_module_names
-            ),
-            is_eager=name in (BODY, "__getattr__", "__dir__") or any(map(self._is_eager, statements)),
-            is_derived=any(isinstance(one, ast.ClassDef) and (one.bases or one.keywords) for one in statements),
-            is_opaque=facts.is_opaque or ("modules" in facts.mentions and "__name__" in facts.names),
-            introspects=bool(INTROSPECTION & facts.mentions),
-            reads_doc=facts.reads_doc and name != MAIN,  # there it is the help of the command
-            entries=list(entries),
-        )
-
-    def _is_eager(self, statement: ast.stmt) -> bool:
-        """What may be used without being mentioned: a registered definition; a class of settings with methods, which is
-        the type of a field, and fields do not count."""
-        has_methods = (
-            self._name == SCHEMA
-            and isinstance(statement, ast.ClassDef)
-            and not all(isinstance(part, ast.Pass) for part in statement.body)
-        )
-        return has_methods or _may_register(statement)
-
-
-def _is_main(statement: ast.stmt) -> bool:
-    return (
-        isinstance(statement, ast.If)
-        and not statement.orelse
-        and ast.unparse(statement.test) in ("__name__ == '__main__'", "'__main__' == __name__")
-    )
-
-
-def _defined(statement: ast.stmt) -> list[str]:
-    """The names that a statement of a module defines, if that is all it does; else none."""
-    if isinstance(statement, ast.Import | ast.ImportFrom):
-        is_named = _bound_by(statement) != "*" and getattr(statement, "module", "") != "__future__"
-        return [_bound_by(statement)] if is_named else []
-    if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-        names = [statement.name]
-    elif isinstance(statement, ast.Assign):
-        names = [name for target in statement.targets for name in _targets(target)]
-    elif isinstance(statement, ast.AnnAssign) and statement.value:
-        names = _targets(statement.target)
-    else:
-        return []
-    bindings = Bindings([statement])
-    is_all = bindings.variables | bindings.fixed == set(names)
-    return names if is_all and "" not in names and "_" not in names else []
-
-
-def _targets(node: ast.expr) -> list[str]:
-    """Names in the target of an assignment; "" for what is not a name."""
-    if isinstance(node, ast.Tuple | ast.List):
-        return [name for part in node.elts for name in _targets(part)]
-    if isinstance(node, ast.Starred):
-        return _targets(node.value)
-    return [node.id if isinstance(node, ast.Name) else ""]
-
-
-def _is_table(statement: ast.stmt) -> bool:
-    return (
-        isinstance(statement, ast.AnnAssign)
-        and _last_name(statement.annotation) == TABLE
-        and isinstance(statement.value, ast.Dict)
-        and all(isinstance(key, ast.Constant) and isinstance(key.value, str) for key in statement.value.keys)
-    )
-
-
-def _is_import(statement: ast.stmt) -> bool:
-    return isinstance(statement, ast.Import | ast.ImportFrom)
-
-
-def _acts_on_import(statement: ast.stmt) -> bool:
-    """Whether it reads names when the module is imported: not a function that has neither decorators nor defaults."""
-    if _is_import(statement):
-        return False
-    if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef):
-        arguments = statement.args
-        executed = [*statement.decorator_list, *arguments.defaults, *filter(None, arguments.kw_defaults)]
-    else:
-        executed = [statement]
-    return any(
-        isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) for part in executed for node in ast.walk(part)
-    )
-
-
-def _calls_on(statement: ast.stmt, own: set[str]) -> bool:
-    """Whether an assignment may change an object of its module: NAME.method() or next(NAME)."""
-    if not isinstance(statement, ast.Assign | ast.AnnAssign):
-        return False
-    calls = [node for node in ast.walk(statement) if isinstance(node, ast.Call)]
-    return any(
-        _last_name(call.func) == "next" or (isinstance(call.func, ast.Attribute) and _root_name(call.func) in own)
-        for call in calls
-    )
-
-
-def _may_register(statement: ast.stmt) -> bool:
-    return any(
-        _last_name(decorator) not in PLAIN_DECORATORS and _root_name(decorator) != "functools"
-        for decorator in getattr(statement, "decorator_list", [])
     )

@@ -13,6 +13,7 @@ The server is a process of its own and ends with the process that started it, ho
 
 import argparse
 import contextlib
+import hashlib
 import json
 import os
 import select
@@ -144,10 +145,11 @@ def _checked(body: bytes) -> dict[str, Any]:
 
 
 class Application:
-    """The ASGI application: /v1/chat/completions, /v1/models, /health."""
+    """The ASGI application: /v1/chat/completions, /v1/models, and /health with the identity of what answers."""
 
     def __init__(self, seed: int):
         self.seed = seed
+        self.identity = _identity(seed)
 
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
         body = b""
@@ -171,10 +173,20 @@ class Application:
                     models = [{"id": model, "object": "model", "owned_by": "standin"} for model in ROLES]
                     return 200, {"object": "list", "data": models}
                 case "GET", "/health":
-                    return 200, {"status": "ok"}
+                    return 200, {"status": "ok", "identity": self.identity}
             raise BadRequestError(f"{method} {path} is not served here", 404)
         except BadRequestError as error:
             return error.status, {"error": {"message": str(error), "type": "invalid_request_error", "code": None}}
+
+
+def _identity(seed: int) -> str:
+    """Of all that decides an answer: the seed, and the source of every module of ours that this process has loaded."""
+    ours = __package__.partition(".")[0]
+    specs = {spec.name: spec.origin for module in sys.modules.values() if (spec := getattr(module, "__spec__", None))}
+    digest = hashlib.blake2b(str(seed).encode(), digest_size=8)
+    for name in sorted(name for name in specs if name.partition(".")[0] == ours and specs[name]):
+        digest.update(f"\0{name}\0".encode() + Path(specs[name]).read_bytes())
+    return digest.hexdigest()
 
 
 def serve(seed: int, parent: int) -> None:

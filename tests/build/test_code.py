@@ -614,6 +614,83 @@ def test_a_file_beside_the_module_that_names_it_counts(tree):
     assert tree.code() != before
 
 
+ONE = {"texts/one.txt"}
+TEXTS = {"texts/one.txt", "texts/two.txt", "texts/in-side/three.txt"}
+ALL = {*TEXTS, "other.csv", "parts/deep.json"}
+
+
+@pytest.mark.parametrize(
+    ("use", "files"),
+    [
+        ("Path(__file__).parent / 'other.csv'", {"other.csv"}),
+        ("Path(__file__).parent / 'texts' / 'one.txt'", TEXTS),  # that the names belong together is not seen
+        ("Path(__file__).resolve().parent.joinpath('texts/one.txt')", ONE),
+        ("os.path.join(os.path.dirname(os.path.abspath(__file__)), 'texts/one.txt')", ONE),
+        ("open('amt/texts/one.txt')", set()),  # a path of the working folder, which is the recipe's business
+        ("(HERE / 'texts').glob('*.txt')", ALL),  # for what is done with HERE alone, and elsewhere
+        ("[open(p) for p in (Path(__file__).parent / 'texts').iterdir()]", TEXTS),
+        ("Path(__file__).parent / 'texts' / f'{value}.txt'", TEXTS),
+        ("Path(__file__).parent / f'texts/{value}.txt'", TEXTS),
+        ("Path(__file__).parent / 'in-side' / value", {"texts/in-side/three.txt"}),
+        ("HERE / value", ALL),
+        ("Path(__file__).parents[0] / value", ALL),
+        ("Path(__file__).parents[value]", ALL),
+        ("open(amt.model.__file__)", ALL),
+        ("importlib.resources.files('amt').joinpath(value)", ALL),
+        ("importlib.resources.files('amt') / 'other.csv'", {"other.csv"}),
+        ("importlib.resources.files('amt.parts').joinpath(value)", {"parts/deep.json"}),
+        ("resources.read_text(amt.parts, value)", {"parts/deep.json"}),
+        ("pkgutil.get_data(__package__, value)", ALL),
+        ("Path(__file__).parent.parent", set()),
+        ("Path(__file__).parents[1] / value", set()),
+        ("os.path.dirname(os.path.dirname(__file__))", set()),
+        ("Path(amt.parts.__file__).parent / value", {"parts/deep.json"}),
+    ],
+)
+def test_files_of_data_below_the_module_count_as_far_as_it_tells_them_apart(tree, use, files):
+    tree.write(
+        **{f"amt/{name}": name for name in ALL},
+        **{"amt/parts/__init__.py": "", "scripts/elsewhere.csv": "", "data.csv": ""},
+        **{"amt/texts/__pycache__/x.txt": "", "amt/texts/.hidden": ""},
+    )
+    imports = "import importlib.resources\nimport math\nimport pkgutil\nfrom importlib import resources\n"
+    imports += "from pathlib import Path\nimport amt.model\nimport amt.parts\nHERE = Path(__file__).parent\n"
+    tree.edit("import math\n", imports)
+    tree.edit('return value + LIMITS["low"]', f"return {use}")
+    assert {name.removeprefix("amt/") for name in tree.counted() if "/" in name} == files
+
+
+def test_code_that_lists_its_folder_has_all_modules_of_it(tree):
+    tree.write(**{"amt/parts/__init__.py": "", "amt/parts/wheel.py": "turn = 1\n"})
+    tree.edit("return value + LIMITS", 'return [open(p) for p in Path(__file__).parent.glob("parts/*.py")], LIMITS')
+    assert "amt.parts.wheel.turn" in tree.counted()
+
+
+@pytest.mark.parametrize(
+    ("use", "wheels"),
+    [
+        ("[import_module(f'{__name__}.{one.name}') for one in pkgutil.iter_modules(__path__)]", {"parts"}),
+        ("[import_module(__name__ + '.' + one) for one in os.listdir()]", {"parts"}),
+        ("list(pkgutil.walk_packages(amt.others.__path__))", {"others"}),
+        ("import_module(f'amt.parts.{os.environ[0]}')", {"parts"}),
+        ("import_module(os.environ['PLUGIN'])", {"parts", "others"}),
+        ("__import__(os.environ['PLUGIN'])", {"parts", "others"}),
+        ("runpy.run_module(os.environ['PLUGIN'])", {"parts", "others"}),
+        ("[import_module(one) for one in ('json', 'math')]", set()),
+        ("[import_module(one) for one in NAMES]", {"others"}),
+    ],
+)
+def test_modules_that_are_looked_for_count(tree, use, wheels):
+    begin = "import pkgutil, os, runpy\nimport amt.others\nfrom importlib import import_module\n"
+    names = "NAMES = ['amt.others.wheel']\n"
+    tree.write(
+        **{"amt/parts/__init__.py": f"{begin}{names}def find(): return {use}\n", "amt/parts/wheel.py": "turn = 1\n"},
+        **{"amt/others/__init__.py": "", "amt/others/wheel.py": "turn = 1\n"},
+    )
+    tree.edit("return value + LIMITS", "import amt.parts\n    return amt.parts.find, LIMITS")
+    assert {name.split(".")[1] for name in tree.counted() if name.endswith(".wheel.turn")} == wheels
+
+
 def test_a_script_beside_the_module_that_names_it_counts_as_a_whole(tree):
     tree.write(
         **{
@@ -870,3 +947,108 @@ def test_is_quick(project, tmp_path):
     for stage in stages:
         warm.code_of(stage.words)
     assert time.process_time() - started < 1  # 0.1 s; a busy machine takes longer
+
+
+# --- order ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("os.environ['A'] = '1'\nimport amt.model as m", "import amt.model as m\nos.environ['A'] = '1'"),
+        ("x = os.putenv('A', '1')\nfrom amt import model as m", "from amt import model as m\nx = os.putenv('A', '1')"),
+        ("a = count()\nm = count()", "m = count()\na = count()"),
+        ("a = Counter().next()\nm = Counter().next()", "m = Counter().next()\na = Counter().next()"),
+        ("a = through()\nm = through()", "m = through()\na = through()"),
+        ("a = made()\nm = made()", "m = made()\na = made()"),
+        ("a = kept()\nm = kept()", "m = kept()\na = kept()"),
+    ],
+)  # fmt: skip
+def test_the_order_of_statements_counts_where_it_can_matter(tree, one, other):
+    begin = """
+        import os
+        from itertools import count as counting
+        _n = 0
+        _seen = []
+        def count():
+            global _n
+            _n += 1
+            return _n
+        def through(): return count()
+        def kept(into=[]):
+            into.append(1)
+            return len(into)
+        class Counter:
+            numbers = counting()
+            def next(self): return next(self.numbers)
+        made = counting().__next__
+    """
+    source = f"{textwrap.dedent(begin)}\n{{}}\ndef f(): return m\n"
+    script = "from amt.m import f\nf()\n"
+    codes = []
+    for order in (one, other):
+        tree.counts_in(source.format(order), script=script)
+        codes.append(tree.code("python", "-m", "scripts.s"))
+    assert codes[0] != codes[1]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("import os\nimport amt.model as m", "import amt.model as m\nimport os"),
+        ("a = pure(1)\nm = pure(2)", "m = pure(2)\na = pure(1)"),
+        ("m = pure(2)", "a = pure(1)\nm = pure(2)"),
+        ("m = table(2)", "a = table(1)\nm = table(2)"),
+        ("m = Pair(1, 2)", "a = Pair(3, 4)\nm = Pair(1, 2)"),
+        ("def g(): return count()\nm = 1", "m = 1\ndef g(): return count()"),
+    ],
+)
+def test_the_order_of_other_statements_costs_nothing(tree, one, other):
+    begin = """
+        from dataclasses import dataclass, field
+        RATE, NAMES = 2, ("a", "b")
+        _n = 0
+        def count():
+            global _n
+            _n += 1
+        def pure(x, y=1): return x * RATE + y
+        def table(x): return NAMES[x]
+        @dataclass
+        class Pair:
+            x: int
+            y: int = 0
+            z: list = field(default_factory=list)
+    """
+    source = f"{textwrap.dedent(begin)}\n{{}}\ndef f(): return m\n"
+    digests = []
+    for order in (one, other):
+        tree.counts_in(source.format(order))
+        digests.append(tree.code("python", "-m", "scripts.s"))
+    assert digests[0] == digests[1]
+
+
+# --- commands ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["python -mscripts.fit", "python -u -m scripts.fit", "python -um scripts.fit", "python -umscripts.fit --m 3",
+     "torchrun --standalone --nproc-per-node 2 -m scripts.fit", "env A=1 python3.11 -Im scripts.fit"],
+)  # fmt: skip
+def test_the_module_of_a_command_is_found_however_it_is_written(tree, words):
+    assert tree.counted(*words.split()) == tree.counted()
+
+
+def test_a_program_of_the_project_counts_by_its_content(tree):
+    tree.write(**{"tools/join.sh": "cat $@\n", "tools/sum": "#!/bin/sh\n", "data/rows.csv": "1\n"})
+    (tree.path / "tools/sum").chmod(0o755)
+    assert tree.counted("bash", "tools/join.sh", "data/rows.csv") == {"tools/join.sh"}
+    before = tree.code("./tools/sum", "data/rows.csv")
+    tree.write(**{"tools/sum": "#!/bin/sh\nexit 1\n"})
+    assert tree.code("./tools/sum", "data/rows.csv") != before
+
+
+@pytest.mark.parametrize("words", [["python", "-c", "print(1)"], ["cp", "a", "b"], ["python", "-m", "json.tool", "x"]])
+def test_a_command_of_which_nothing_is_known_is_refused(tree, words):
+    with pytest.raises(BuildError, match=f"`{' '.join(words)[:9]}.*` is a stage's command, and what it runs is not"):
+        tree.code(*words)

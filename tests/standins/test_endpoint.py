@@ -4,6 +4,7 @@ import json
 import os
 import random
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -74,7 +75,27 @@ def test_a_completion_has_all_that_clients_read(client):
 def test_models_and_health(client):
     models = {model["id"] for model in client.get("/models").json()["data"]}
     assert models == set(FAULT_RATES)
-    assert client.get(str(client.base_url).replace("/v1/", "/health")).json() == {"status": "ok"}
+    assert client.get(str(client.base_url).replace("/v1/", "/health")).json()["status"] == "ok"
+
+
+def test_the_identity_is_of_the_seed_and_of_all_code_that_answers(tmp_path):
+    """The response cache goes by it: whatever the answers come from, in whichever module, must change it."""
+    shutil.copytree(Path(endpoint.__file__).parents[1], tmp_path / "amt", ignore=shutil.ignore_patterns("__pycache__"))
+
+    def identity(seed: int) -> str:
+        code = f"from amt.standins.endpoint import Application; print(Application({seed}).identity)"
+        return subprocess.check_output(
+            [sys.executable, "-P", "-c", code], env=os.environ | {"PYTHONPATH": str(tmp_path)}
+        )
+
+    first = identity(1)
+    assert identity(1) == first
+    assert identity(2) != first
+    for module in ("amt/standins/problems.py", "amt/errors.py"):
+        before = identity(1)
+        with (tmp_path / module).open("a") as file:
+            file.write("# more\n")
+        assert identity(1) != before
 
 
 @pytest.mark.parametrize(
