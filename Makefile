@@ -6,7 +6,7 @@ TESTS ?= tests
 VENV := .venv/bin
 export PATH := $(CURDIR)/$(VENV):$(PATH)
 .DEFAULT_GOAL := help
-.PHONY: help env run test bench-rebuild lint format lock dvc.yaml docs clean
+.PHONY: help env run test bench-rebuild bench-overhead lint format lock dvc.yaml docs clean
 
 help: ## This list
 	@sed -n 's/^\([a-z.-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -23,6 +23,9 @@ test: env ## All tests (TESTS=tests/curate for some)
 
 bench-rebuild: env ## Some 230 edits, one at a time: what must run after each, and what snakemake and dvc do
 	@python -m benchmarks.rebuild
+
+bench-overhead: env ## What judging and recording cost a build, against bare Snakemake
+	@python -m benchmarks.rebuild.overhead
 
 lint: env ## Style, formatting and who may import whom
 	ruff check .

@@ -14,12 +14,12 @@ whole. Three things are given up on purpose:
   artifact is the same without them.
 - The schema of the settings counts without its fields and checks: the values that a stage reads are recorded apart.
 
-Code that looks for what it loads (amt.build.loads) has what it may find: of files, those below the folder that it starts
-from, as far as it names none; of modules, those of the package that it begins the name with, else all.
+Code that looks for what it loads (amt.build.loads) has what it may find: of files, all below the folder that its path
+leads to as far as it stands in the code; of modules, those of the package that the name begins with, else all.
 
-Not seen: files that neither lie below the folder of a module nor are inputs, classes that a library registers when they
-are derived, installed plugins (entry points), and the order in which assignments draw from the hidden state of another
-module.
+Not seen: files that neither lie in the packages nor are inputs, classes that a library registers when they are derived,
+installed plugins (entry points), source that is read and executed, what an assignment does besides giving a value that
+nobody uses, and the order in which assignments draw from the hidden state of another module.
 """
 
 import contextlib
@@ -34,10 +34,10 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from amt.build.libraries import NOT_DECIDING, installed_version
-from amt.build.loads import LISTING, UNKNOWN
-from amt.build.modules import MAIN, RESOURCES, Module, Unit, analyse
+from amt.build.loads import ITSELF, LISTING, UNKNOWN
+from amt.build.modules import MAIN, Module, Unit, analyse
 from amt.build.stages import BuildError
-from amt.build.syntax import REGISTRIES, digest
+from amt.build.syntax import DOTTED, REGISTRIES, digest
 from amt.publish import publish_file
 
 _ANALYSIS = ("code.py", "loads.py", "modules.py", "order.py", "syntax.py")
@@ -47,6 +47,7 @@ FORMAT = hashlib.md5(
 """Of the cache: what is analysed otherwise is analysed again. Syntax trees differ between versions of Python."""
 SETTLED_NS = 100_000_000
 """A file changed less than this ago may change again within the resolution of its time stamp: it is not cached."""
+INTERPRETER = re.compile(r"(?:.*/)?(?:python[\d.]*|bash|sh|dash|zsh|-[a-zA-Z]+)")
 PROGRAMS = {".R", ".awk", ".bash", ".jl", ".jq", ".pl", ".rb", ".sed", ".sh", ".sql"}
 """Endings of files that a command may run; a file that is executable counts whatever its name."""
 EXCLUDED = ("amt.tracking", "amt.placement", "amt.build")
@@ -135,8 +136,6 @@ class SourceTree:
         self._files: dict[str, File] = {}
         self._folders: dict[str, set[str]] = {}
         """{path relative to the root: names of the files in it}"""
-        self._named: dict[str, dict[str, set[str]]] = {}
-        """{folder: {what code may call a file or folder below it: paths of the files that it means}}"""
         for package in packages:
             self._walk(package)
         self._known = self._read_cache()
@@ -170,7 +169,7 @@ class SourceTree:
             for name, module in self._modules.items()
             if isinstance(module, Module) and max(self._files[name].mark[1:]) < settled
         }
-        with publish_file(self._cache) as temporary:
+        with contextlib.suppress(OSError), publish_file(self._cache) as temporary:  # it saves time, nothing else
             temporary.write_text(json.dumps({"format": FORMAT, "modules": modules}, separators=(",", ":")))
         self._new = False
 
@@ -262,13 +261,13 @@ class SourceTree:
         with contextlib.suppress(OSError), os.scandir(self._root / folder) as entries:
             for entry in entries:
                 path = f"{folder}/{entry.name}" if folder else entry.name
-                if entry.name.startswith(".") or entry.name == "__pycache__":
+                if entry.name.startswith(".") or entry.name == "__pycache__" or entry.name.endswith((".pyc", "~")):
                     continue
                 if entry.is_dir():
                     folders.append(path)
                 elif entry.is_file():
                     self._folders[folder].add(entry.name)
-                    if path.endswith(".py") and all(part.isidentifier() for part in path[:-3].split("/")):
+                    if path.endswith(".py"):
                         self._add(path, entry.stat())
         return folders
 
@@ -322,7 +321,7 @@ class SourceTree:
                 for text in {*strings, *unit.modules}
                 if text not in modules and text not in self._files and (found := self._reference(text))
             ],
-            run=sorted({*modules, *self._below_all(packages), *self._sought(name, unit, packages)}),
+            run=sorted({*modules, *self._below_all(packages), *self._sought(name, unit)}),
             values=[text for text in unit.modules if text.removesuffix(".__dict__") in self._files],
             files=sorted(self._files_of(name, unit)),
             libraries=sorted({module.split(".")[0] for module, _ in unit.imports if self.is_library(module)}),
@@ -330,9 +329,9 @@ class SourceTree:
             entries=[(key, self._link(name, entry)) for key, entry in unit.entries],
         )
 
-    def _sought(self, name: str, unit: Unit, packages: set[str]) -> list[str]:
+    def _sought(self, name: str, unit: Unit) -> list[str]:
         """Modules that a unit may load by names that do not stand in the code."""
-        if unit.sought == "any" and not packages:
+        if unit.sought == "any":
             return [module for module in self._files if not _is_excluded(module)]
         paths = [text.removesuffix(".__path__") for text in unit.modules if text.endswith(".__path__")]
         if unit.sought == "package" and not paths:
@@ -343,50 +342,39 @@ class SourceTree:
         return [module for package in packages for module in self.below(package)]
 
     def _files_of(self, name: str, unit: Unit) -> set[str]:
-        """Files that a unit may read: those below its module's folder that it names, and those that it may find from
-        `__file__`: what it names there, all if it names none."""
+        """Files that a unit may read: those beside its module that it names, those that it names from the root, and
+        those at the places where it looks, of a folder all below it."""
         folder, file = os.path.split(self._files[name].path)
         said = {*unit.strings, *unit.mentions}
         said |= {file.removesuffix(".py") + text for text in unit.strings if text.startswith(".")}
-        meant = self._meant(folder)
-        files = set().union(*(meant[text] for text in said & meant.keys() if not text.endswith("/")))
-        for base in self._bases(name, unit):
-            meant = self._meant(base)
-            found = said | {f"{text}/" for text in said}
-            below = set().union(*(meant[text] for text in found & meant.keys())) or meant.get("/", set())
-            named = set().union(*(meant[text] for text in said & meant.keys()))
-            lists = bool(LISTING.intersection(unit.mentions))
-            files |= {path for path in below if path in named or lists or not path.endswith(".py")}
-        return files | {self._files[name].path for module, levels in unit.folders if not module and not levels}
+        files = {f"{folder}/{text}" if folder else text for text in said & self._folders[folder]}
+        places = {text for text in unit.strings if "/" in text}
+        for module, path in unit.places:
+            at = self._files[module or name].path if (module or name) in self._files else ""
+            if module == UNKNOWN:
+                places.add(folder.partition("/")[0])
+            elif at and path == ITSELF:
+                places |= {os.path.dirname(at), at}
+            elif at:
+                places.add(os.path.normpath(os.path.join(os.path.dirname(at), path)))
+            elif module.split(".")[0] in self._packages:  # a folder without an __init__.py
+                places.add(os.path.normpath(os.path.join(module.replace(".", "/"), path)))
+        lists = bool(LISTING.intersection(unit.mentions))
+        return files.union(*(self._at(place, lists) for place in places))
 
-    def _bases(self, name: str, unit: Unit) -> set[str]:
-        """Folders within the packages in which a unit looks for files."""
-        bases = set()
-        for module, levels in unit.folders:
-            modules = [module or name]
-            if module == RESOURCES:
-                modules = [text for text in {*unit.strings, *unit.modules} if text in self._files] or [name]
-            for found in modules:
-                parts = self._files[found].path.split("/") if found in self._files else []
-                up = len(parts) - 1 if levels == UNKNOWN else max(levels, 1)
-                bases.add("/".join(parts[:-up]))
-        return bases - {""}
-
-    def _meant(self, folder: str) -> dict[str, set[str]]:
-        """By name and by path, each file below a folder; by name and by path with a slash behind it, each folder's."""
-        if folder not in self._named:
-            meant = self._named[folder] = {}
-            for other, names in self._folders.items():
-                if other == folder or other.startswith(f"{folder}/") or not folder:
-                    inside = other.removeprefix(folder).strip("/")
-                    above = _prefixes(inside, "/")
-                    for name in names:
-                        path = f"{other}/{name}" if other else name
-                        keys = {name, f"{inside}/{name}".strip("/"), "/"}
-                        keys |= {f"{key}/" for each in above for key in (each, each.rpartition("/")[2])}
-                        for key in keys:
-                            meant.setdefault(key, set()).add(path)
-        return self._named[folder]
+    def _at(self, place: str, with_modules: bool) -> set[str]:
+        folder, file = os.path.split(place)
+        if file in self._folders.get(folder, ()):
+            return {place}
+        if place.split("/")[0] not in self._packages:
+            return set()
+        return {
+            f"{other}/{file}"
+            for other, files in self._folders.items()
+            if other == place or other.startswith(f"{place}/")
+            for file in files
+            if with_modules or not file.endswith(".py")
+        }
 
     def _is_ours(self, module: str) -> bool:
         return module.split(".")[0] in self._packages
@@ -403,10 +391,10 @@ def _is_excluded(module: str) -> bool:
     return any(module == name or module.startswith(f"{name}.") for name in EXCLUDED)
 
 
-def _prefixes(name: str, dot: str = ".") -> list[str]:
+def _prefixes(name: str) -> list[str]:
     """a, a.b, a.b.c of a.b.c."""
-    parts = name.split(dot)
-    return [dot.join(parts[: count + 1]) for count in range(len(parts))]
+    parts = name.split(".")
+    return [".".join(parts[: count + 1]) for count in range(len(parts))]
 
 
 def _as_row(module: Module) -> list:
@@ -461,27 +449,32 @@ class _Reach:
         found = False
         for before, word in zip(("", *self._words), self._words):
             # `-m X`, `-um X`, `-mX`, `-umX`: a single hyphen, and m is the last of the options.
-            module = word if re.fullmatch("-[a-zA-Z]*m", before) else ""
+            module = word if re.fullmatch("-[a-zA-Z]*m|--module", before) else ""
             attached = re.fullmatch(r"-[a-zA-Z]*?m([a-zA-Z_][\w.]*)", word)
             if attached and attached[1].split(".")[0] in self._tree.packages:
                 module = attached[1]
-            if module.split(".")[0] in self._tree.packages:
+            path = word.partition("=")[2] if word.startswith("-") else word
+            if re.fullmatch("-[a-zA-Z]*c", word) and INTERPRETER.fullmatch(before):
+                raise self._unknown()
+            elif module.split(".")[0] in self._tree.packages:
                 self._run_root(self._root(module))
-                found = True
-            elif module and self._tree.is_library(module):
+            elif DOTTED.fullmatch(module) and self._tree.is_library(module):
                 self._libraries.add(module.split(".")[0])
-                found = True
-            elif word.endswith(".py") and (name := self._tree.module_at(word)):
+            elif path.endswith(".py") and (name := self._tree.module_at(path)):
                 self._run_as_file(name)
-                found = True
-            elif self._tree.is_program(word):
-                self._files.add(os.path.normpath(word))
-                found = True
+            elif self._tree.is_program(path):
+                self._files.add(os.path.normpath(path))
+            else:
+                continue
+            found = True
         if not found:
-            raise BuildError(
-                f"`{' '.join(self._words)}` is a stage's command, and what it runs is not known. Let the rule run "
-                "`python -m scripts.NAME`, or a file of the project, whose content then counts."
-            )
+            raise self._unknown()
+
+    def _unknown(self) -> BuildError:
+        return BuildError(
+            f"`{' '.join(self._words)}` is a stage's command, and what it runs is not known. Let the rule run "
+            "`python -m scripts.NAME`, or a file of the project, whose content then counts."
+        )
 
     def _root(self, name: str) -> str:
         if f"{name}.__main__" in self._tree:

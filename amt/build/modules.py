@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from amt.build.loads import MAY_LOAD, folders, modules_sought
+from amt.build.loads import MAY_LOAD, MAY_READ, UNKNOWN, Places, is_literal, modules_sought
 from amt.build.order import positions
 from amt.build.syntax import (
     INTROSPECTION,
@@ -31,8 +31,6 @@ from amt.build.syntax import (
 
 TABLE = "ByArgument"
 """Annotation of a table of which a stage uses the entries whose keys are arguments of its command."""
-RESOURCES = "<resources>"
-"""In place of a module: those that code names to importlib.resources."""
 BODY, MAIN = "<body>", "<main>"
 """Statements of a module that define no name, and those below `if __name__ == "__main__"`."""
 PLAIN_DECORATORS = {
@@ -70,8 +68,8 @@ class Unit:
     introspects: bool = False
     sought: str = ""
     """Modules that it may load by a name that does not stand in the code (loads.modules_sought)."""
-    folders: list[list] = field(default_factory=list)
-    """[module, or "" of this one, or RESOURCES; levels up from its file] where it looks for files (loads.folders)."""
+    places: list[list] = field(default_factory=list)
+    """[module, "" for this one, loads.UNKNOWN; path from its folder] where it looks for files (loads.Places)."""
     reads_doc: bool = False
     """Uses the docstring of its module for more than a description of arguments."""
     entries: list[list] = field(default_factory=list)
@@ -127,6 +125,18 @@ class _Analysis:
         """Of the tables, cut out of their statements."""
         self._exported: list[str] = []
         self._sort()
+        values = {
+            name: statements[0].value
+            for name, statements in self._definitions.items()
+            if len(statements) == 1 and isinstance(statements[0], ast.Assign | ast.AnnAssign)
+        }
+        self._literals = {name for name, value in values.items() if is_literal(value)}
+        self._reads_files = bool(MAY_READ.search(source))
+        self._places = Places(
+            "__init__" if is_package else name.rpartition(".")[2],
+            values,
+            finds_packages=bool(re.search(r"\bresources\b|\bpkgutil\b|\bget_data\b|\bPackageLoader\b", source)),
+        )
         self._position = positions(self._statements, self._definitions, self._body)
         """{id of a statement: events before it}."""
         self._pieces: dict[int, Piece] = {}
@@ -197,10 +207,10 @@ class _Analysis:
             is_schema=self._name == SCHEMA,
             keeps_names=bool(PEEKS.search(source)) and peeks(ast.walk(node)),
         )
-        if "__file__" in source:
-            normaliser.facts.folders |= set(folders(node))
+        if self._reads_files or MAY_READ.search(source):
+            normaliser.facts.places |= set(self._places.of(node))
         if MAY_LOAD.search(source):
-            normaliser.facts.sought.add(modules_sought(node, self._definitions.keys()))
+            normaliser.facts.sought.add(modules_sought(node, self._literals))
         dump = ast.dump(normaliser.visit(node))
         return Piece(f"{position} {dump}" if position else dump, node.lineno, source, normaliser.facts)
 
@@ -234,19 +244,20 @@ class _Analysis:
             is_opaque=facts.is_opaque or ("modules" in facts.mentions and "__name__" in facts.names),
             introspects=bool(INTROSPECTION & facts.mentions),
             sought=min(facts.sought - {""}, default=""),
-            folders=sorted(self._folders(facts, targets)),
+            places=sorted(self._places_of(facts, targets)),
             reads_doc=facts.reads_doc and name != MAIN,  # there it is the help of the command
             entries=list(entries),
         )
 
-    def _folders(self, facts: Facts, targets: dict[str, set[str]]) -> list[list]:
+    def _places_of(self, facts: Facts, targets: dict[str, set[str]]) -> list[list]:
+        """Places, with modules by their full names. One that is none of the imports is known at run time only."""
         found = []
-        for module, levels in facts.folders:
+        for module, path in facts.places:
             root, dot, rest = module.partition(".")
-            found += [[target + dot + rest, levels] for target in targets.get(root, {root})]
-        called = [target + attributes for root, attributes in facts.chains for target in targets.get(root, ())]
-        if any(name.startswith(("importlib.resources", "pkgutil.get_data")) for name in called):
-            found.append([RESOURCES, 1])
+            if module in ("", UNKNOWN) or module.startswith("="):
+                found.append([module.removeprefix("="), path])
+            else:
+                found += [[target + dot + rest, path] for target in targets.get(root, ())] or [[UNKNOWN, path]]
         return found
 
     def _is_eager(self, statement: ast.stmt) -> bool:

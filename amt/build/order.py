@@ -73,66 +73,139 @@ def _calls(statement: ast.stmt) -> bool:
 
 
 class _State:
-    """What of a module may hold state: a call of it may not be the same a second time."""
+    """What of a module may hold state: using it may not come out the same a second time."""
 
     def __init__(self, definitions: dict[str, list[ast.stmt]]) -> None:
         self._definitions = definitions
         self._variables = {
-            name for name, statements in definitions.items() if isinstance(statements[0], ast.Assign | ast.AnnAssign)
+            name: statements[0].value
+            for name, statements in definitions.items()
+            if isinstance(statements[0], ast.Assign | ast.AnnAssign)
         }
-        self._known: dict[str, bool] = {}
+        self._stateful = self._closed()
 
     def may_change(self, statement: ast.stmt) -> bool:
-        """Whether a definition calls, when it is executed, what may change an object of its module: NAME.method(),
-        next(NAME), or one of the module's own functions that holds state."""
-        calls = [node for part in _executed(statement) for node in ast.walk(part) if isinstance(node, ast.Call)]
-        return any(
-            last_name(call.func) == "next"
-            or (isinstance(call.func, ast.Attribute) and root_name(call.func) in self._variables)
-            or (isinstance(call.func, ast.Name) and self._holds_state(call.func.id))
-            for call in calls
-        )
+        """Whether a definition, when it is executed, may change an object of its module: it calls a method of one,
+        hands one on, goes through one that can be gone through once, or uses a function that holds state."""
+        if any(last_name(one) not in HARMLESS for one in getattr(statement, "decorator_list", [])):
+            return True
+        return any(self._changes(part) for part in _executed(statement))
 
-    def _holds_state(self, name: str) -> bool:
-        if name not in self._known:
-            self._known[name] = False  # while it is looked at, for those that call each other
-            self._known[name] = any(map(self._is_stateful, self._definitions.get(name, [])))
-        return self._known[name]
+    def _changes(self, part: ast.AST) -> bool:
+        parents = _parents(part)
+        for node in ast.walk(part):
+            if isinstance(node, ast.Call) and last_name(node.func) == "next":
+                return True
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+                above = parents.get(id(node))
+                if node.id in self._stateful and isinstance(above, ast.Call | ast.keyword | ast.Attribute):
+                    return True
+                if node.id in self._variables and not self._only_reads(node, parents):
+                    return True
+        return False
+
+    # --- what holds state
+
+    def _closed(self) -> set[str]:
+        """Names of what holds state by itself, or uses what does."""
+        uses = {
+            name: {node.id for one in statements for node in ast.walk(one) if isinstance(node, ast.Name)}
+            for name, statements in self._definitions.items()
+            if name not in self._variables or _is_lambda(self._variables[name])
+        }
+        stateful = {name for name, statements in self._definitions.items() if any(map(self._is_stateful, statements))}
+        while more := {name for name, used in uses.items() if used & stateful} - stateful:
+            stateful |= more
+        return stateful
 
     def _is_stateful(self, statement: ast.stmt) -> bool:
-        if _is_import(statement):
+        if isinstance(statement, ast.Import | ast.ImportFrom):
             return False  # what another module holds is not seen
-        if isinstance(statement, ast.Assign | ast.AnnAssign):
-            return not isinstance(statement.value, ast.Lambda | ast.Constant)
-        if any(last_name(decorator) not in HARMLESS for decorator in statement.decorator_list):
+        if isinstance(statement, ast.Assign | ast.AnnAssign) and not _is_lambda(statement.value):
+            return False  # its uses are looked at one by one
+        if any(last_name(decorator) not in HARMLESS for decorator in getattr(statement, "decorator_list", [])):
             return True
-        return any(map(self._keeps, ast.walk(statement)))
+        parents = _parents(statement)
+        return any(self._keeps(node, parents) for node in ast.walk(statement))
 
-    def _keeps(self, node: ast.AST) -> bool:
+    def _keeps(self, node: ast.AST, parents: dict[int, ast.AST]) -> bool:
         if isinstance(node, ast.Global | ast.Nonlocal):
             return True
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
             defaults = [*node.args.defaults, *filter(None, node.args.kw_defaults)]
-            return any(not isinstance(one, ast.Constant | ast.Name | ast.Attribute | ast.UnaryOp) for one in defaults)
+            return not all(
+                _is_constant(default) or isinstance(default, ast.Attribute | ast.Name) for default in defaults
+            )
         if isinstance(node, ast.ClassDef):
             values = [one.value for one in node.body if isinstance(one, ast.Assign | ast.AnnAssign) and one.value]
-            fresh = {"field", "Field"}  # of dataclasses and pydantic: a default for each object
-            return any(
-                not isinstance(value, ast.Constant | ast.UnaryOp)
-                and not (isinstance(value, ast.Call) and last_name(value.func) in fresh)
-                for value in values
-            )
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
-            if node.id in self._variables:
-                return not all(map(_is_constant, self._definitions[node.id]))
-            return self._holds_state(node.id)
+            return not all(_is_constant(value) or isinstance(value, ast.Attribute | ast.Name) for value in values)
+        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store | ast.Del):
+            return root_name(node) in {*self._definitions, "cls", "type"} or "__class__" in ast.unparse(node)
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id in self._variables:
+            return not self._only_reads(node, parents)
         return False
 
-
-def _is_constant(statement: ast.stmt) -> bool:
-    """Whether a variable is bound to what nobody can change."""
-    value = statement.value if isinstance(statement, ast.Assign | ast.AnnAssign) else None
-    allowed = (ast.Constant, ast.Tuple, ast.UnaryOp, ast.BinOp, ast.Name, ast.Load, ast.operator, ast.unaryop)
-    if isinstance(value, ast.Call) and last_name(value.func) in ("compile", "frozenset"):
+    def _only_reads(self, name: ast.Name, parents: dict[int, ast.AST]) -> bool:
+        """Whether the use of a variable of the module leaves what it holds as it is."""
+        value = self._variables[name.id]
+        if _is_constant(value) or _is_lambda(value):
+            return True
+        if isinstance(value, ast.GeneratorExp) or (isinstance(value, ast.Call) and self._gives_state(value)):
+            return False
+        above = parents.get(id(name))
+        if isinstance(above, ast.Call) and above.func is name:
+            return False
+        if isinstance(above, ast.Attribute):
+            return above.attr in READS or not isinstance(parents.get(id(above)), ast.Call)
+        if isinstance(above, ast.Subscript) and name is above.value:
+            return isinstance(above.ctx, ast.Load)
+        if isinstance(value, DISPLAYS) and isinstance(above, ast.Call | ast.keyword):
+            return isinstance(above, ast.Call) and last_name(above.func) in READERS
         return True
-    return value is not None and all(isinstance(node, allowed) for node in ast.walk(value))
+
+    def _gives_state(self, call: ast.Call) -> bool:
+        name = last_name(call.func)
+        keepers = ast.Yield | ast.YieldFrom | ast.Nonlocal | ast.Global
+        made_by = [node for statement in self._definitions.get(name, []) for node in ast.walk(statement)]
+        return name in ONCE or any(isinstance(node, keepers) for node in made_by)
+
+
+DISPLAYS = ast.Dict | ast.List | ast.Set | ast.DictComp | ast.ListComp | ast.SetComp
+ONCE = {
+    "Counter", "Generator", "Random", "chain", "count", "cycle", "default_rng", "defaultdict", "deque", "enumerate",
+    "filter", "islice", "iter", "map", "open", "reversed", "zip",
+}  # fmt: skip
+"""Functions whose result is another each time that it is used."""
+READS = {"copy", "count", "get", "index", "items", "keys", "values"}
+"""Methods that change no list and no dict."""
+READERS = {
+    "all", "any", "dict", "enumerate", "frozenset", "isinstance", "join", "len", "list", "max", "min", "reversed",
+    "set",    "sorted", "str", "sum", "tuple", "zip",
+}  # fmt: skip
+"""Functions that change no list and no dict that they are given."""
+FRESH = {
+    "ConfigDict", "Field", "NamedTuple", "NewType", "Path", "PurePath", "TypeVar", "compile", "field", "frozenset",
+    "getLogger", "namedtuple",
+}  # fmt: skip
+"""Functions whose result nobody can change, or that is made anew for each object of a class."""
+
+
+def _is_lambda(value: ast.AST | None) -> bool:
+    return isinstance(value, ast.Lambda)
+
+
+def _is_constant(value: ast.AST | None) -> bool:
+    """Whether it is what nobody can change."""
+    if isinstance(value, ast.Call):
+        return last_name(value.func) in FRESH
+    if isinstance(value, ast.Tuple):
+        return all(map(_is_constant, value.elts))
+    if isinstance(value, ast.BinOp):
+        return _is_constant(value.left) and _is_constant(value.right)
+    if isinstance(value, ast.UnaryOp):
+        return _is_constant(value.operand)
+    return value is None or isinstance(value, ast.Constant | ast.JoinedStr)
+
+
+def _parents(node: ast.AST) -> dict[int, ast.AST]:
+    return {id(child): parent for parent in ast.walk(node) for child in ast.iter_child_nodes(parent)}

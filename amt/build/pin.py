@@ -108,7 +108,10 @@ def build_lock() -> Iterator[None]:
         BuildError: another process holds it, or the project cannot be written.
     """
     global _is_mine
-    with _open(LOCK) as file:
+    with _told():
+        LOCK.parent.mkdir(exist_ok=True)
+        opened = LOCK.open("a+")
+    with opened as file:
         for attempt in range(5):  # one that only looks whether it is held holds it for a moment
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -117,9 +120,10 @@ def build_lock() -> Iterator[None]:
                 if attempt == 4:
                     raise BuildError(f"a build runs here already ({holder()}). Wait for it, or stop it.") from None
                 time.sleep(0.05)
-        file.truncate(0)
-        file.write(json.dumps({"host": socket.gethostname(), "pid": os.getpid()}))
-        file.flush()
+        with _told():
+            file.truncate(0)
+            file.write(json.dumps({"host": socket.gethostname(), "pid": os.getpid()}))
+            file.flush()
         _is_mine = True
         try:
             yield
@@ -137,7 +141,8 @@ def building() -> Iterator[None]:
     with build_lock():
         if BUILDING.exists():
             _end_jobs_left()
-        BUILDING.write_text(LOCK.read_text())
+        with _told():
+            BUILDING.write_text(LOCK.read_text())
         try:
             yield
         finally:
@@ -170,12 +175,12 @@ def holder() -> str:
     return f"process {held_by['pid']} on {held_by['host']}"
 
 
-def _open(file: Path):
+@contextlib.contextmanager
+def _told() -> Iterator[None]:
     try:
-        file.parent.mkdir(exist_ok=True)
-        return file.open("a+")
+        yield
     except OSError as error:
-        raise BuildError(f"nothing can be built here: {file} cannot be written ({error.strerror}).") from None
+        raise BuildError(f"nothing can be built here: {LOCK.parent} cannot be written ({error.strerror}).") from None
 
 
 def _end_jobs_left() -> None:

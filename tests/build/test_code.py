@@ -623,15 +623,27 @@ ALL = {*TEXTS, "other.csv", "parts/deep.json"}
     ("use", "files"),
     [
         ("Path(__file__).parent / 'other.csv'", {"other.csv"}),
-        ("Path(__file__).parent / 'texts' / 'one.txt'", TEXTS),  # that the names belong together is not seen
+        ("Path(__file__).parent / 'texts' / 'one.txt'", ONE),
         ("Path(__file__).resolve().parent.joinpath('texts/one.txt')", ONE),
         ("os.path.join(os.path.dirname(os.path.abspath(__file__)), 'texts/one.txt')", ONE),
-        ("open('amt/texts/one.txt')", set()),  # a path of the working folder, which is the recipe's business
+        ("open('amt/texts/one.txt')", ONE),
+        ("os.listdir('amt/texts')", TEXTS),
         ("(HERE / 'texts').glob('*.txt')", ALL),  # for what is done with HERE alone, and elsewhere
         ("[open(p) for p in (Path(__file__).parent / 'texts').iterdir()]", TEXTS),
         ("Path(__file__).parent / 'texts' / f'{value}.txt'", TEXTS),
-        ("Path(__file__).parent / f'texts/{value}.txt'", TEXTS),
-        ("Path(__file__).parent / 'in-side' / value", {"texts/in-side/three.txt"}),
+        ("Path(__file__).parent / f'texts/{value}.txt'", ALL),
+        ("Path(__file__).parent / 'texts' / 'in-side' / value", {"texts/in-side/three.txt"}),
+        ("Path(__file__).parent / '..' / 'amt' / 'texts' / value", TEXTS),
+        ("ROOT / 'amt' / 'texts' / value", TEXTS),
+        ("HERE.parent / 'amt' / 'texts' / 'one.txt'", ALL),  # HERE by itself
+        ("(Path(__file__).parent / 'other.csv', Path(__file__).parent / 'texts' / value)", {*TEXTS, "other.csv"}),
+        ("os.path.split(__file__)[0] + value", ALL),
+        ("value.__file__", ALL),
+        ("getattr(amt.parts, '__file__')", ALL),
+        ("os.__file__", set()),
+        ("Path(__file__).stem", set()),
+        ("amt.parts.__path__[0] + value", {"parts/deep.json"}),
+        ("jinja2.PackageLoader('amt.parts')", {"parts/deep.json"}),
         ("HERE / value", ALL),
         ("Path(__file__).parents[0] / value", ALL),
         ("Path(__file__).parents[value]", ALL),
@@ -655,6 +667,7 @@ def test_files_of_data_below_the_module_count_as_far_as_it_tells_them_apart(tree
     )
     imports = "import importlib.resources\nimport math\nimport pkgutil\nfrom importlib import resources\n"
     imports += "from pathlib import Path\nimport amt.model\nimport amt.parts\nHERE = Path(__file__).parent\n"
+    imports += "ROOT = Path(__file__).parent.parent\nimport os\nimport jinja2\n"
     tree.edit("import math\n", imports)
     tree.edit('return value + LIMITS["low"]', f"return {use}")
     assert {name.removeprefix("amt/") for name in tree.counted() if "/" in name} == files
@@ -678,11 +691,20 @@ def test_code_that_lists_its_folder_has_all_modules_of_it(tree):
         ("runpy.run_module(os.environ['PLUGIN'])", {"parts", "others"}),
         ("[import_module(one) for one in ('json', 'math')]", set()),
         ("[import_module(one) for one in NAMES]", {"others"}),
+        ("import_module('.wheel', __package__)", {"parts"}),
+        ("import_module('.' + os.environ[0], __package__)", {"parts"}),
+        ("import_module('amt.%s.wheel' % os.environ[0])", {"parts", "others"}),
+        ("import_module(f'amt.parts.{os.environ[0]}'), import_module(os.environ[1])", {"parts", "others"}),
+        ("list(map(import_module, os.environ))", {"parts", "others"}),
+        ("load(os.environ[0])", {"parts", "others"}),
+        ("[os.execl('python', [os.sys.executable, '-m', one]) for one in os.environ]", {"parts", "others"}),
+        ("spec_from_file_location('x', os.environ[0])", {"parts", "others"}),
     ],
 )
 def test_modules_that_are_looked_for_count(tree, use, wheels):
     begin = "import pkgutil, os, runpy\nimport amt.others\nfrom importlib import import_module\n"
-    names = "NAMES = ['amt.others.wheel']\n"
+    begin += "from importlib import import_module as load\n" if use.startswith("load") else ""
+    names = "NAMES = ('amt.others.wheel',)\n"
     tree.write(
         **{"amt/parts/__init__.py": f"{begin}{names}def find(): return {use}\n", "amt/parts/wheel.py": "turn = 1\n"},
         **{"amt/others/__init__.py": "", "amt/others/wheel.py": "turn = 1\n"},
@@ -709,6 +731,8 @@ def test_a_script_may_be_run_by_its_path(tree):
     counted = tree.counted("python", "tools/run.py", "--fast")
     assert {"tools.run.<body>", "tools.beside.x", "amt.model.shift", "amt.model.LIMITS"} <= counted
     assert "amt.model.train" not in counted
+    tree.write(**{"my-tools/run.py": "from amt.model import shift\nshift(1)\n"})
+    assert "my-tools.run.<body>" in tree.counted("python", "my-tools/run.py")
 
 
 def test_libraries_count_if_the_code_that_imports_them_does(tree):
@@ -962,6 +986,11 @@ def test_is_quick(project, tmp_path):
         ("a = through()\nm = through()", "m = through()\na = through()"),
         ("a = made()\nm = made()", "m = made()\na = made()"),
         ("a = kept()\nm = kept()", "m = kept()\na = kept()"),
+        ("a = Shared().count()\nm = Shared().count()", "m = Shared().count()\na = Shared().count()"),
+        ("a = drawn()\nm = drawn()", "m = drawn()\na = drawn()"),
+        ("a = list(map(str, _numbers))\nm = list(_numbers)", "m = list(_numbers)\na = list(map(str, _numbers))"),
+        ("a = put(_seen)\nm = put(_seen)", "m = put(_seen)\na = put(_seen)"),
+        ("@register\ndef a(): ...\nm = len(_seen)", "m = len(_seen)\n@register\ndef a(): ..."),
     ],
 )  # fmt: skip
 def test_the_order_of_statements_counts_where_it_can_matter(tree, one, other):
@@ -982,6 +1011,19 @@ def test_the_order_of_statements_counts_where_it_can_matter(tree, one, other):
             numbers = counting()
             def next(self): return next(self.numbers)
         made = counting().__next__
+        _numbers = iter(range(9))
+        drawn = lambda: next(_numbers)
+        class Shared:
+            n = 0
+            def count(self):
+                type(self).n += 1
+                return self.n
+        def put(into):
+            into.append(1)
+            return len(into)
+        def register(function):
+            _seen.append(function)
+            return function
     """
     source = f"{textwrap.dedent(begin)}\n{{}}\ndef f(): return m\n"
     script = "from amt.m import f\nf()\n"
@@ -1001,6 +1043,10 @@ def test_the_order_of_statements_counts_where_it_can_matter(tree, one, other):
         ("m = table(2)", "a = table(1)\nm = table(2)"),
         ("m = Pair(1, 2)", "a = Pair(3, 4)\nm = Pair(1, 2)"),
         ("def g(): return count()\nm = 1", "m = 1\ndef g(): return count()"),
+        ("m = looked_up('a')", "a = looked_up('b')\nm = looked_up('a')"),
+        ("m = Point(1, 2)", "a = Point(3, 4)\nm = Point(1, 2)"),
+        ("m = Kind().names", "a = Kind()\nm = Kind().names"),
+        ("m = sorted(TABLE)", "a = tuple(TABLE)\nm = sorted(TABLE)"),
     ],
 )
 def test_the_order_of_other_statements_costs_nothing(tree, one, other):
@@ -1011,7 +1057,13 @@ def test_the_order_of_other_statements_costs_nothing(tree, one, other):
         def count():
             global _n
             _n += 1
-        def pure(x, y=1): return x * RATE + y
+        def pure(x, y=1, z=(1, 2)): return x * RATE + y
+        from collections import namedtuple
+        Point = namedtuple("Point", "x y")
+        TABLE = {"a": 1, "b": 2}
+        def looked_up(x): return TABLE[x] + len(TABLE) + sum(TABLE.values())
+        class Kind:
+            names = ("a", "b")
         def table(x): return NAMES[x]
         @dataclass
         class Pair:
@@ -1019,10 +1071,10 @@ def test_the_order_of_other_statements_costs_nothing(tree, one, other):
             y: int = 0
             z: list = field(default_factory=list)
     """
-    source = f"{textwrap.dedent(begin)}\n{{}}\ndef f(): return m\n"
+    source = f"{textwrap.dedent(begin)}\nORDER\ndef f(): return m\n"
     digests = []
     for order in (one, other):
-        tree.counts_in(source.format(order))
+        tree.counts_in(source.replace("ORDER", order))
         digests.append(tree.code("python", "-m", "scripts.s"))
     assert digests[0] == digests[1]
 
@@ -1033,7 +1085,8 @@ def test_the_order_of_other_statements_costs_nothing(tree, one, other):
 @pytest.mark.parametrize(
     "words",
     ["python -mscripts.fit", "python -u -m scripts.fit", "python -um scripts.fit", "python -umscripts.fit --m 3",
-     "torchrun --standalone --nproc-per-node 2 -m scripts.fit", "env A=1 python3.11 -Im scripts.fit"],
+     "torchrun --standalone --nproc-per-node 2 -m scripts.fit", "env A=1 python3.11 -Im scripts.fit",
+     "torchrun --standalone --module scripts.fit"],
 )  # fmt: skip
 def test_the_module_of_a_command_is_found_however_it_is_written(tree, words):
     assert tree.counted(*words.split()) == tree.counted()
@@ -1048,7 +1101,16 @@ def test_a_program_of_the_project_counts_by_its_content(tree):
     assert tree.code("./tools/sum", "data/rows.csv") != before
 
 
-@pytest.mark.parametrize("words", [["python", "-c", "print(1)"], ["cp", "a", "b"], ["python", "-m", "json.tool", "x"]])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["python", "-c", "print(1)"],
+        ["cp", "a", "b"],
+        ["python", "-m", "json.tool", "x"],
+        ["grep", "-m", "5", "x"],
+        ["python", "-m", "scripts.fit", "&&", "python", "-u", "-c", "import amt.model"],
+    ],
+)
 def test_a_command_of_which_nothing_is_known_is_refused(tree, words):
     with pytest.raises(BuildError, match=f"`{' '.join(words)[:9]}.*` is a stage's command, and what it runs is not"):
         tree.code(*words)
