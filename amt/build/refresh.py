@@ -8,6 +8,7 @@ dvc.yaml if the rules or the recipe have. While a build runs nothing is written:
 import contextlib
 import hashlib
 import logging
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -39,10 +40,21 @@ def refresh() -> str | None:
         export_if_stale()
     except BuildError as error:
         faults.append(str(error))
+    stages = described()
+    _drop_dead_links(stages)
     sources = source_tree()
-    faults += write_code_files(described(), sources)
+    faults += write_code_files(stages, sources)
     sources.save()
     return "\n".join(dict.fromkeys(faults)) or None
+
+
+def _drop_dead_links(stages: list[Stage]) -> None:
+    """Links to objects that are gone from the cache: DVC stumbles over them, where it takes a missing output calmly."""
+    for path in (path for stage in stages for path in stage.outs):
+        inside = [os.path.join(folder, name) for folder, _, names in os.walk(path) for name in names]
+        for link in [path, *inside]:
+            if os.path.islink(link) and not os.path.exists(link):
+                os.unlink(link)
 
 
 def source_tree(root: Path = Path(".")) -> SourceTree:

@@ -86,6 +86,12 @@ def planned(params_file: str = RECIPE) -> Iterator["Workflow"]:
             yield workflow
         except WorkflowError as error:
             raise BuildError(f"the rules do not make a plan: {error}") from error
+        except AmtError:
+            raise
+        except Exception as error:  # rules are Python: whatever is wrong with them
+            place = f" ({error.filename}:{error.lineno})" if isinstance(error, SyntaxError) else ""
+            told = error.msg if isinstance(error, SyntaxError) else error
+            raise BuildError(f"the rules do not make a plan: {type(error).__name__}: {told}{place}") from error
 
 
 def stage_of(job: "Job", params_file: str) -> Stage | None:

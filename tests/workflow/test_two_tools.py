@@ -112,10 +112,20 @@ def test_a_damaged_object_is_not_restored_of_an_earlier_run_either(toy, tool):
     assert_nothing_to_do(toy)
 
 
-def test_a_link_that_leads_nowhere_is_a_missing_output(toy):
+@pytest.mark.parametrize("tool", TOOLS)
+def test_a_link_that_leads_nowhere_is_a_missing_output(toy, tool):
     (built(toy).path / "models/m/weights.json").resolve().unlink()
-    toy.do("snakemake")
+    assert planned(toy) == ["model", "sum"]
+    toy.do(*TOOLS[tool])
     assert ran(toy) == ["model"]
+    assert_nothing_to_do(toy)
+
+
+def test_a_cache_that_is_gone_is_made_again(toy):
+    shutil.rmtree(built(toy).path / ".dvc/cache")
+    assert "deleted" in toy.do("dvc", "status")
+    toy.do("dvc", "repro")
+    assert ran(toy) == STAGES
     assert_nothing_to_do(toy)
 
 
@@ -187,6 +197,16 @@ def test_a_syntax_error_is_told_before_any_job_by_both_tools(toy):
     assert re.findall(r"^(\S+):$", told, re.MULTILINE) == ["model"]
     toy.edit("scripts/measure.py", "return sum(lengths", "return sum(lengths)")
     assert_nothing_to_do(toy)
+
+
+def test_a_faulty_rule_is_told_in_a_line(toy):
+    built(toy).edit("Snakefile", "rule model:", "rule model:\n    inputs: 3")
+    for command, status in ((("dvc", "status"), 0), (("dvc", "repro"), 255), (("amt", "why", "--all"), 1)):
+        done = toy.call(*command)
+        assert done.returncode == status
+        assert re.search(r"the rules do not make a plan: SyntaxError: .*inputs.*Snakefile:\d+", done.stdout)
+        assert "Traceback" not in done.stdout
+    assert ran(toy) == []
 
 
 @pytest.mark.parametrize("tool", TOOLS)
