@@ -14,7 +14,7 @@ from amt.build.code import Code, SourceTree
 from amt.build.judge import MISSING, Judge, State, Verdict
 from amt.build.pin import PACKAGES
 from amt.build.refresh import HISTORY
-from amt.build.stages import RECIPE, Stage
+from amt.build.stages import RECIPE, BuildError, Stage
 
 MOST = 6
 """Lines of one kind; `amt why TARGET --full` lists all."""
@@ -133,7 +133,10 @@ def recorded_code(stage: Stage, digest: str) -> Code | None:
     then = _committed_sources()
     if then is None:
         return None
-    text = then[1].code_of(stage.words).text()
+    try:
+        text = then[1].code_of(stage.words).text()
+    except BuildError:  # then there was no such script, or its folder is no package
+        return None
     # Library versions are those installed now: where they differ, the digest cannot fit, and nothing is claimed.
     return Code.parse(text) if hashlib.md5(text.encode()).hexdigest() == digest else None
 
