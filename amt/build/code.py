@@ -73,7 +73,8 @@ class Code:
         """The code of which `text` is the `text()`."""
         found: dict[str, dict[str, str]] = {"definition": {}, "library": {}}
         for line in text.splitlines():
-            kind, name, value = line.split(" ")
+            kind, _, rest = line.partition(" ")
+            name, _, value = rest.rpartition(" ")  # a file's name may hold blanks
             found[kind][name] = value
         return cls(found["definition"], found["library"])
 

@@ -126,6 +126,8 @@ def test_is_read_back_from_its_text(tree):
     assert f"definition amt.model.train {code.definitions['amt.model.train']}" in lines
     assert f"library python {PYTHON}" in lines
     assert code.text().endswith("\n")
+    named = Code({"amt/my file.txt": "0123"}, {})
+    assert Code.parse(named.text()) == named
 
 
 @pytest.mark.parametrize(
