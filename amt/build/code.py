@@ -30,12 +30,12 @@ import re
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 from amt.build.libraries import NOT_DECIDING, installed_version
 from amt.build.loads import ITSELF, LISTING, UNKNOWN
-from amt.build.modules import MAIN, Module, Unit, analyse
+from amt.build.modules import MAIN, Module, Unit, analyse, as_row, of_row
 from amt.build.stages import BuildError
 from amt.build.syntax import DOTTED, REGISTRIES, digest
 from amt.publish import publish_file
@@ -166,7 +166,7 @@ class SourceTree:
             return
         settled = time.time_ns() - SETTLED_NS
         modules = {
-            self._files[name].path: [*self._files[name].mark, _as_row(module)]
+            self._files[name].path: [*self._files[name].mark, as_row(module)]
             for name, module in self._modules.items()
             if isinstance(module, Module) and max(self._files[name].mark[1:]) < settled
         }
@@ -299,7 +299,7 @@ class SourceTree:
         with contextlib.suppress(ValueError, KeyError, TypeError, IndexError, AttributeError):
             *mark, row = self._known.get(file.path)
             if mark == file.mark:
-                return _of_row(row)
+                return of_row(row)
         self._new = True
         try:
             source = (self._root / file.path).read_text(encoding="utf-8-sig")
@@ -396,25 +396,6 @@ def _prefixes(name: str) -> list[str]:
     """a, a.b, a.b.c of a.b.c."""
     parts = name.split(".")
     return [".".join(parts[: count + 1]) for count in range(len(parts))]
-
-
-def _as_row(module: Module) -> list:
-    return [{name: _unit_row(unit) for name, unit in module.units.items()}, module.exported, module.doc]
-
-
-def _unit_row(unit: Unit) -> list:
-    *values, entries = (getattr(unit, one.name) for one in fields(Unit))
-    return [*values, [[key, _unit_row(entry)] for key, entry in entries]]
-
-
-def _of_row(row: list) -> Module:
-    units, exported, doc = row
-    return Module({name: _unit_of_row(unit) for name, unit in units.items()}, exported, doc)
-
-
-def _unit_of_row(row: list) -> Unit:
-    *values, entries = row
-    return Unit(*values, [[key, _unit_of_row(entry)] for key, entry in entries])
 
 
 # --- one stage -------------------------------------------------------------------------------------------

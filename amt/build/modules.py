@@ -7,7 +7,7 @@ import ast
 import re
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 from amt.build.loads import MAY_LOAD, MAY_READ, UNKNOWN, Places, is_literal, modules_sought
 from amt.build.order import positions
@@ -107,6 +107,27 @@ def analyse(source: str, name: str, *, is_package: bool) -> Module:
         SyntaxError, ValueError: the source is not Python.
     """
     return _Analysis(source, name, is_package=is_package).module()
+
+
+def as_row(module: Module) -> list:
+    """The analysis as JSON has it."""
+    return [{name: _unit_row(unit) for name, unit in module.units.items()}, module.exported, module.doc]
+
+
+def _unit_row(unit: Unit) -> list:
+    *values, entries = (getattr(unit, one.name) for one in fields(Unit))
+    return [*values, [[key, _unit_row(entry)] for key, entry in entries]]
+
+
+def of_row(row: list) -> Module:
+    """The analysis of which `row` is the `as_row`."""
+    units, exported, doc = row
+    return Module({name: _unit_of_row(unit) for name, unit in units.items()}, exported, doc)
+
+
+def _unit_of_row(row: list) -> Unit:
+    *values, entries = row
+    return Unit(*values, [[key, _unit_of_row(entry)] for key, entry in entries])
 
 
 class _Analysis:
