@@ -29,15 +29,16 @@ import os
 import re
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from amt.build.libraries import NOT_DECIDING, installed_version
-from amt.build.loads import ITSELF, LISTING, UNKNOWN
+from amt.build.loads import ITSELF, LISTING, PACKAGES, PROJECT, UNKNOWN
 from amt.build.modules import MAIN, Module, Unit, analyse, as_row, of_row
 from amt.build.stages import BuildError
-from amt.build.syntax import DOTTED, REGISTRIES, digest
+from amt.build.syntax import AFTER_M, DOTTED, REGISTRIES, digest
 from amt.publish import publish_file
 
 _ANALYSIS = ("code.py", "loads.py", "modules.py", "order.py", "syntax.py")
@@ -50,6 +51,11 @@ SETTLED_NS = 100_000_000
 INTERPRETER = re.compile(r"(?:.*/)?(?:python[\d.]*|bash|sh|dash|zsh|-[a-zA-Z]+)")
 PROGRAMS = {".R", ".awk", ".bash", ".jl", ".jq", ".pl", ".rb", ".sed", ".sh", ".sql"}
 """Endings of files that a command may run; a file that is executable counts whatever its name."""
+LEFT_BEHIND = re.compile(
+    r"__pycache__|.*\.pyc|.*~|\.#.*|\..*\.sw[a-p]|\.DS_Store|\..*\.partial-.*"
+    r"|\.(?:git|hg|dvc|amt|snakemake|venv|idea|vscode|\w+_cache|ipynb_checkpoints)"
+)
+"""Names of what tools and editors leave in a folder."""
 EXCLUDED = ("amt.tracking", "amt.placement", "amt.build")
 
 
@@ -61,6 +67,8 @@ class Code:
     """{"amt.curate.unique.cluster": 12 hex digits}; a file of data by its path: "amt/evaluation/report.html.j2"."""
     libraries: dict[str, str]
     """{name as imported: version}, and {"python": "3.11"}."""
+    is_live: bool = field(default=False, compare=False)
+    """Whether files of it are found from the working folder when the stage runs, not through an import."""
 
     def text(self) -> str:
         """A line for each definition and library, sorted."""
@@ -98,6 +106,8 @@ class Linked:
     """Modules that are handed on as values."""
     files: list[str]
     """Paths relative to the root."""
+    live_files: list[str]
+    """Of these, those that it finds from the working folder."""
     libraries: list[str]
     finds_classes: bool
     """See REGISTRIES."""
@@ -126,7 +136,7 @@ class SourceTree:
     def __init__(
         self,
         root: Path,
-        packages: tuple[str, ...] = ("amt", "scripts"),
+        packages: tuple[str, ...] = PACKAGES,
         cache: Path | None = None,
         version_of: Callable[[str], str | None] = installed_version,
     ) -> None:
@@ -221,11 +231,32 @@ class SourceTree:
             self._modules[name] = self._analysis(name)
         return path.removesuffix(".py").replace("/", ".")
 
+    def named_in(self, path: str) -> tuple[set[str], set[str]]:
+        """Modules behind `-m`, and files beside it or named from the root, in the text of a program."""
+        text = (self._root / path).read_text(errors="replace")
+        modules = {name for name in AFTER_M.findall(text) if name in self._files or f"{name}.__main__" in self._files}
+        folder = os.path.dirname(path)
+        words = {word.strip("/").removeprefix("./") for word in re.findall(r"[\w./-]+", text)}
+        beside = {os.path.normpath(f"{folder}/{word}") for word in words}
+        named = {word for word in words if "/" in word and word.split("/")[0] in self._packages}
+        return modules, {
+            place
+            for place in beside | named
+            if os.path.basename(place) in self._folders.get(os.path.dirname(place), ())
+        } - {path}
+
     def is_program(self, path: str) -> bool:
         """Whether it is a file of the project that is written to be run."""
         full = self._root / path
         inside = os.path.normpath(full).startswith(f"{self._root}{os.sep}")
         return inside and full.is_file() and (full.suffix in PROGRAMS or os.access(full, os.X_OK))
+
+    def path_of_stranger(self, name: str) -> str | None:
+        """Of a module in the root, outside the packages."""
+        for path in (f"{name}.py", name):
+            if (self._root / path).is_file() or any((self._root / path).glob("*.py")):
+                return path
+        return None
 
     def path(self, name: str) -> str:
         return self._files[name].path
@@ -262,7 +293,7 @@ class SourceTree:
         with contextlib.suppress(OSError), os.scandir(self._root / folder) as entries:
             for entry in entries:
                 path = f"{folder}/{entry.name}" if folder else entry.name
-                if entry.name.startswith(".") or entry.name == "__pycache__" or entry.name.endswith((".pyc", "~")):
+                if LEFT_BEHIND.fullmatch(entry.name):
                     continue
                 if entry.is_dir():
                     folders.append(path)
@@ -306,11 +337,12 @@ class SourceTree:
             return analyse(source, name, is_package=file.is_package)
         except SyntaxError as error:
             return BuildError(f"{file.path}:{error.lineno}: this is not Python: {error.msg}. Mend it.")
-        except ValueError as error:
-            return BuildError(f"{file.path}:1: this is not Python: {error}. Mend it.")
+        except (ValueError, RecursionError) as error:
+            return BuildError(f"{file.path}:1: this cannot be read as Python: {error}. Mend it.")
 
     def _link(self, name: str, unit: Unit) -> Linked:
         strings = set(unit.strings)
+        live_files = self._live_files_of(unit)
         modules = {text for text in {*strings, *unit.mentions} if text in self._files and not _is_excluded(text)}
         packages = {text[:-1] for text in strings if text.endswith(".") and text.split(".")[0] in self._packages}
         return Linked(
@@ -324,7 +356,8 @@ class SourceTree:
             ],
             run=sorted({*modules, *self._below_all(packages), *self._sought(name, unit)}),
             values=[text for text in unit.modules if text.removesuffix(".__dict__") in self._files],
-            files=sorted(self._files_of(name, unit)),
+            files=sorted(self._files_of(name, unit) | live_files),
+            live_files=sorted(live_files),
             libraries=sorted({module.split(".")[0] for module, _ in unit.imports if self.is_library(module)}),
             finds_classes=bool(REGISTRIES.intersection(unit.mentions)),
             entries=[(key, self._link(name, entry)) for key, entry in unit.entries],
@@ -343,15 +376,17 @@ class SourceTree:
         return [module for package in packages for module in self.below(package)]
 
     def _files_of(self, name: str, unit: Unit) -> set[str]:
-        """Files that a unit may read: those beside its module that it names, those that it names from the root, and
-        those at the places where it looks, of a folder all below it."""
+        """Files that a unit may read: those beside its module that it names, those at the places where it looks, of a
+        folder all below it, and compiled modules."""
         folder, file = os.path.split(self._files[name].path)
         said = {*unit.strings, *unit.mentions}
         said |= {file.removesuffix(".py") + text for text in unit.strings if text.startswith(".")}
         files = {f"{folder}/{text}" if folder else text for text in said & self._folders[folder]}
-        places = {text for text in unit.strings if "/" in text}
+        places = set()
         for module, path in unit.places:
             at = self._files[module or name].path if (module or name) in self._files else ""
+            if module == PROJECT:
+                continue
             if module == UNKNOWN:
                 places.add(folder.partition("/")[0])
             elif at and path == ITSELF:
@@ -360,8 +395,25 @@ class SourceTree:
                 places.add(os.path.normpath(os.path.join(os.path.dirname(at), path)))
             elif module.split(".")[0] in self._packages:  # a folder without an __init__.py
                 places.add(os.path.normpath(os.path.join(module.replace(".", "/"), path)))
+        compiled = {found for module, what in unit.imports for found in self._compiled(module, what)}
+        return files | compiled | self._at_all(places, unit)
+
+    def _live_files_of(self, unit: Unit) -> set[str]:
+        """Those that it looks for from the folder that commands run in."""
+        places = {text for text in unit.strings if "/" in text}
+        return self._at_all(places | {path for module, path in unit.places if module == PROJECT}, unit)
+
+    def _compiled(self, module: str, what: str) -> Iterator[str]:
+        """Of a module that is imported, the file if it is not Python."""
+        for name in (module, f"{module}.{what}"):
+            folder, _, stem = name.replace(".", "/").rpartition("/")
+            for file in self._folders.get(folder, ()):
+                if file.startswith(f"{stem}.") and file.endswith((".so", ".pyd")):
+                    yield f"{folder}/{file}"
+
+    def _at_all(self, places: Iterable[str], unit: Unit) -> set[str]:
         lists = bool(LISTING.intersection(unit.mentions))
-        return files.union(*(self._at(place, lists) for place in places))
+        return set().union(*(self._at(place, lists) for place in places))
 
     def _at(self, place: str, with_modules: bool) -> set[str]:
         folder, file = os.path.split(place)
@@ -411,6 +463,8 @@ class _Reach:
         self._modules: set[str] = set()
         self._units: dict[tuple[str, str], Linked] = {}
         self._parts: dict[tuple[str, str], list[Linked]] = {}
+        self._named: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
+        """Keys of a table that stand in the code that uses it."""
         self._todo: list[tuple[str, str]] = []
         self._whole: set[str] = set()
         self._run_files: set[str] = set()
@@ -418,6 +472,7 @@ class _Reach:
         """Paths of files of data."""
         self._libraries: set[str] = set()
         self._derived_count = False
+        self._is_live = False
 
     def code(self) -> Code:
         self._run_roots()
@@ -425,7 +480,19 @@ class _Reach:
             self._follow(*self._todo.pop())
         definitions = self._digests() | {path: self._tree.digest(path) for path in self._files}
         libraries = {name: self._tree.version(name) for name in sorted(self._libraries)}
-        return Code(definitions, libraries | {"python": f"{sys.version_info.major}.{sys.version_info.minor}"})
+        for name in [name for name, version in libraries.items() if version == "absent"]:
+            self._refuse_if_ours(name)
+        libraries["python"] = f"{sys.version_info.major}.{sys.version_info.minor}"
+        return Code(definitions, libraries, self._is_live)
+
+    def _refuse_if_ours(self, library: str) -> None:
+        """Modules of the project that are neither pinned nor looked into."""
+        path = self._tree.path_of_stranger(library)
+        if path and not any(library in name.split(".") for name in self._run_files):
+            raise BuildError(
+                f"{path} is imported by the code of `{' '.join(self._words)}`, and only modules in "
+                f"{' and '.join(f'{package}/' for package in self._tree.packages)} count and are pinned. Move it there."
+            )
 
     def _run_roots(self) -> None:
         found = False
@@ -443,9 +510,11 @@ class _Reach:
             elif DOTTED.fullmatch(module) and self._tree.is_library(module):
                 self._libraries.add(module.split(".")[0])
             elif path.endswith(".py") and (name := self._tree.module_at(path)):
+                self._is_live = True
                 self._run_as_file(name)
             elif self._tree.is_program(path):
-                self._files.add(os.path.normpath(path))
+                self._is_live = True
+                self._take_program(os.path.normpath(path))
             else:
                 continue
             found = True
@@ -501,44 +570,63 @@ class _Reach:
         for prefix in _prefixes(name):
             if prefix in self._tree and prefix not in self._modules and not _is_excluded(prefix):
                 self._modules.add(prefix)
-                for definition, unit in self._tree.module(prefix).units.items():
+                module = self._tree.module(prefix)
+                for definition, unit in module.units.items():
                     if unit.is_eager or (unit.is_derived and self._derived_count):
                         self._take(prefix, definition)
+                for target, inner in module.imported:
+                    self._take_module(target)
+                    self._take_module(f"{target}.{inner}")
 
-    def _take(self, module: str, definition: str) -> None:
-        if (module, definition) not in self._units:
-            self._units[module, definition] = self._tree.linked(module, definition)
-            self._todo.append((module, definition))
+    def _take(self, module: str, definition: str, by: Linked | None = None) -> None:
+        """
+        Args:
+            by: what mentions it: of a table, the entries count whose keys this names, too.
+        """
+        key = module, definition
+        if key not in self._units:
+            self._units[key] = self._tree.linked(module, definition)
+            self._todo.append(key)
+        if by and (entries := self._units[key].entries):
+            named = {name for name, _ in entries} & {*by.unit.mentions, *by.unit.strings}
+            if not named <= self._named[key]:
+                self._named[key] |= named
+                self._todo.append(key)
+        elif by:
+            for target, name in self._units[key].imports:
+                self._take_if_defined(target, name, by)
 
     # --- what it leads to
 
     def _follow(self, module: str, definition: str) -> None:
         linked = self._units[module, definition]
-        self._parts[module, definition] = parts = [linked, *self._entries(linked)]
+        self._parts[module, definition] = parts = [linked, *self._entries(linked, self._named[module, definition])]
         for part in parts:
             for name in part.names:
-                self._take(module, name)
+                self._take(module, name, part)
             for target, name in part.imports:
                 self._import(target, name)
             for target, name in part.references:
                 self._take_module(target)
-                self._take_if_defined(target, name)
+                self._take_if_defined(target, name, part)
             for target in part.run:
                 self._run(target)
             for target in part.values:
                 self._take_value(target)
             for path in part.files:
                 self._take_file(path)
+            self._is_live |= bool(part.live_files)
             self._libraries.update(part.libraries)
             if part.unit.is_opaque:
                 self._take_whole(module)
             if part.finds_classes and not self._derived_count:
                 self._take_derived()
 
-    def _entries(self, linked: Linked) -> list[Linked]:
-        """Entries of a table that are asked for by an argument; all if none is."""
-        asked = [entry for key, entry in linked.entries if key in self._arguments]
-        return asked or [entry for _, entry in linked.entries]
+    def _entries(self, linked: Linked, named: set[str]) -> list[Linked]:
+        """Entries of a table that are asked for by an argument, all if none is; and those that code names."""
+        by_argument = [key for key, _ in linked.entries if key in self._arguments]
+        asked = {*by_argument, *named} if by_argument else {key for key, _ in linked.entries}
+        return [entry for key, entry in linked.entries if key in asked]
 
     def _import(self, target: str, name: str) -> None:
         if _is_excluded(target):
@@ -552,9 +640,9 @@ class _Reach:
             self._take_module(f"{target}.{name}")
             self._take_if_defined(target, name)
 
-    def _take_if_defined(self, module: str, definition: str) -> None:
-        if module in self._tree and definition in self._tree.module(module).units:
-            self._take(module, definition)
+    def _take_if_defined(self, module: str, definition: str, by: Linked | None = None) -> None:
+        if module in self._tree and not _is_excluded(module) and definition in self._tree.module(module).units:
+            self._take(module, definition, by)
 
     def _take_value(self, name: str) -> None:
         if not _is_excluded(name):
@@ -562,10 +650,25 @@ class _Reach:
 
     def _take_file(self, path: str) -> None:
         name = self._tree.module_at(path) if path.endswith(".py") else None
-        if name is None:
+        if name is None and self._tree.is_program(path):
+            self._take_program(path)
+        elif name is None:
             self._files.add(path)
         elif not _is_excluded(name):
             self._run_as_file(name)
+
+    def _take_program(self, path: str) -> None:
+        """A file that is run by something else than Python, and what it seems to run in turn."""
+        if path in self._files:
+            return
+        self._files.add(path)
+        modules, paths = self._tree.named_in(path)
+        for name in modules:
+            if not _is_excluded(name):
+                self._run(f"{name}.__main__" if f"{name}.__main__" in self._tree else name)
+        for other in paths:
+            self._is_live = True
+            self._take_file(other)
 
     def _run_as_file(self, name: str) -> None:
         """What is run by its path finds the modules of its folder by their bare names."""
@@ -596,10 +699,27 @@ class _Reach:
             f"{module}.{definition}": _joined([part.unit.exact if is_exact else part.unit.digest for part in found])
             for (module, definition), found in self._parts.items()
         }
+        digests |= self._orders()
         reading = {module for (module, _), found in self._parts.items() if any(part.unit.reads_doc for part in found)}
         return digests | {
             f"{module}.__doc__": self._tree.module(module).doc for module in (self._modules if is_exact else reading)
         }
+
+    def _orders(self) -> dict[str, str]:
+        """Of definitions that code goes through one by one, as they follow each other."""
+        listing = [
+            (module, part) for (module, _), found in self._parts.items() for part in found if part.unit.lists_names
+        ]
+        listed = {name.removesuffix(".__dict__") for _, part in listing for name in part.values}
+        listed |= {module for module, part in listing if part.unit.is_opaque}
+        orders = {}
+        for module in sorted(self._modules):
+            units = self._tree.module(module).units
+            if module in listed:
+                orders[f"{module}.<order>"] = [name for name, unit in units.items() if not unit.imports]
+            elif self._derived_count:
+                orders[f"{module}.<order>"] = [name for name, unit in units.items() if unit.is_derived]
+        return {name: digest(" ".join(order)) for name, order in orders.items() if len(order) > 1}
 
 
 def _joined(digests: list[str]) -> str:

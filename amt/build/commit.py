@@ -31,10 +31,13 @@ class Committed:
     refused: list[str] = field(default_factory=list)
     """Why a stage is not recorded, a line each."""
 
+    outdated: list[str] = field(default_factory=list)
+    """Stages whose rule was changed since they ran: what they made is in the cache, for when it is changed back."""
+
     @property
     def in_lock(self) -> list[str]:
         """Names of the stages that dvc.lock has now."""
-        return [made.stage for made in self.recorded if made.params_file == RECIPE]
+        return [made.stage for made in self.recorded if made.params_file == RECIPE and made.stage not in self.outdated]
 
     @property
     def others(self) -> list[Made]:
@@ -45,7 +48,7 @@ class Committed:
 def commit(patience: float = PATIENCE_SECONDS) -> Committed:
     """Record all that finished.
 
-    Needs a current dvc.yaml (`amt.build.refresh`): a stage that it does not describe is named and left for later.
+    Needs a current dvc.yaml (`amt.build.refresh`).
 
     Args:
         patience: seconds to wait for another command of DVC.
@@ -63,17 +66,19 @@ def commit(patience: float = PATIENCE_SECONDS) -> Committed:
         locked = []
         for made in waiting:
             entry = entries.get(made.stage)
-            if made.params_file == RECIPE and not (entry and _describes(entry, made.entry)):
-                done.refused.append(f"{made.stage} was run otherwise than dvc.yaml describes it: run `amt export`")
-            elif spoilt := _spoilt(made.entry, contents):
+            if spoilt := _spoilt(made.entry, contents):
                 done.refused.append(f"{made.stage}: {spoilt} is not what it left there; it will run again")
                 made.file.unlink()
+                continue
+            _keep(repo, made.entry)
+            done.recorded.append(made)
+            if made.params_file != RECIPE:
+                continue
+            if entry and _describes(entry, made.entry):
+                _fill(entry, made.entry)
+                locked.append(entry)
             else:
-                _keep(repo, made.entry)
-                done.recorded.append(made)
-                if made.params_file == RECIPE:
-                    _fill(entry, made.entry)
-                    locked.append(entry)
+                done.outdated.append(made.stage)
         if locked:
             locked[0].dvcfile.dump_stages(locked, update_pipeline=False)
     for made in done.recorded:
@@ -85,6 +90,8 @@ def commit(patience: float = PATIENCE_SECONDS) -> Committed:
     contents.save()
     for line in done.refused:
         log.warning("not recorded: %s", line)
+    for name in done.outdated:
+        log.warning("%s ran as dvc.yaml no longer describes it: what it made is kept in the cache", name)
     return done
 
 

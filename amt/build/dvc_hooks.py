@@ -9,6 +9,7 @@ import atexit
 import contextlib
 import logging
 import os
+import shutil
 import time
 from collections.abc import Iterator
 from functools import lru_cache, wraps
@@ -16,13 +17,14 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from amt.build.command import PREFIX
 from amt.build.export import is_exported
 from amt.build.judge import STORE
 from amt.build.pin import RECIPE_VARIABLE, Snapshot, build_lock, building, pin
 from amt.build.records import is_damaged
 from amt.build.refresh import refresh, source_tree, write_code_files
 from amt.build.repository import is_ours as own_use_now
-from amt.build.stages import RECIPE, BuildError, described
+from amt.build.stages import RECIPE, BuildError, Stage, described
 from amt.contents import SETTLED_NS, Contents
 from amt.errors import AmtError
 
@@ -47,6 +49,8 @@ def install() -> None:
         _installed = True
         _refresh_when_opened()
         _run_pinned()
+        _run_as_snakemake_does()
+        _refuse_changed_inputs()
         _read_pinned_settings()
         _read_each_recipe_once()
         _look_at_protected_objects()
@@ -108,6 +112,57 @@ def _run_pinned() -> None:
     module._reproduce = reproduce_pinned
 
 
+def _run_as_snakemake_does() -> None:
+    """DVC would hand each line of a command to the user's shell: `a; b` and `a | b` could fail under one tool only."""
+    module = import_module("dvc.stage.run")
+    lines, executable, arguments = module._enforce_cmd_list, module.get_executable, module._make_cmd
+
+    @wraps(lines)
+    def whole(command: Any) -> list[str]:
+        return [command] if _root else lines(command)
+
+    @wraps(executable)
+    def bash() -> str | None:
+        return (shutil.which("bash") if _root else None) or executable()
+
+    @wraps(arguments)
+    def strict(executable: str | None, command: str) -> Any:
+        return arguments(executable, PREFIX + command if _root and executable.endswith("bash") else command)
+
+    module._enforce_cmd_list, module.get_executable, module._make_cmd = whole, bash, strict
+
+
+def _refuse_changed_inputs() -> None:
+    """DVC takes the digests of inputs when a stage has ended. One that changed meanwhile is not what it was made of."""
+    from dvc.exceptions import DvcException
+    from dvc.stage import Stage
+
+    run_stage = Stage._run_stage
+
+    @wraps(run_stage)
+    def run_and_compare(self: Stage, dry: bool, force: bool, **kwargs: Any) -> None:
+        if dry or _pinned_root is None:
+            return run_stage(self, dry, force, **kwargs)
+        before = _made_of(self)
+        run_stage(self, dry, force, **kwargs)
+        if changed := [path for path, digest in _made_of(self).items() if before[path] != digest]:
+            raise DvcException(
+                f"{changed[0]} changed while {self.name} ran: its outputs are not recorded. Run it again."
+            )
+
+    Stage._run_stage = run_and_compare
+
+
+def _made_of(entry: Any) -> dict[str, str | None]:
+    """Digests of what a stage reads: its inputs, and its code as far as that is not pinned."""
+    digests = {
+        dep.def_path: dep.get_hash().value if dep.exists else None for dep in entry.deps if not hasattr(dep, "params")
+    }
+    if stage := _live.get(entry.name):
+        digests[stage.code_file] = source_tree().code_of(stage.words).text()
+    return digests
+
+
 def _read_pinned_settings() -> None:
     """Settings are those of the build's start, whatever happens to the file meanwhile."""
     from dvc.dependency.param import ParamsDependency
@@ -156,17 +211,28 @@ def _contents_of(root: Path) -> Contents:
 
 def _copy_pages() -> None:
     from dvc.output import Output
+    from dvc.repo import Repo
 
-    checkout = Output._checkout
+    checkout, checkout_all = Output._checkout, Repo.checkout
+
+    def copy(out: Output) -> None:
+        if out.fs_path.endswith(PAGE) and os.path.islink(out.fs_path):
+            out.cache.unprotect(out.fs_path)
 
     @wraps(checkout)
-    def checkout_copied(self: Output, path: str, *args: Any, **kwargs: Any) -> Any:
-        modified = checkout(self, path, *args, **kwargs)
-        if path.endswith(PAGE) and os.path.islink(path):
-            self.cache.unprotect(path)
+    def checkout_copied(self: Output, *args: Any, **kwargs: Any) -> Any:
+        modified = checkout(self, *args, **kwargs)
+        copy(self)
         return modified
 
-    Output._checkout = checkout_copied
+    @wraps(checkout_all)
+    def checkout_all_copied(self: Repo, *args: Any, **kwargs: Any) -> Any:  # `dvc pull` too
+        done = checkout_all(self, *args, **kwargs)
+        for out in self.index.outs:
+            copy(out)
+        return done
+
+    Output._checkout, Repo.checkout = checkout_copied, checkout_all_copied
 
 
 def _read_each_recipe_once() -> None:
@@ -189,6 +255,8 @@ def _read_each_recipe_once() -> None:
 
 
 _pinned_root: Path | None = None
+_live: dict[str, Stage] = {}
+"""Stages of which some code is read from the project while they run, not from the pinned copy."""
 
 
 def is_ours(root: Path) -> bool:
@@ -219,15 +287,17 @@ def pinned() -> Iterator[None]:
     Raises:
         BuildError: another build runs here, something is faulty, or was edited since DVC read dvc.yaml.
     """
-    global _pinned_root
+    global _live, _pinned_root
     if _fault:
         raise BuildError(f"nothing can be built: {_fault}")
     with building():
         snapshot = Snapshot.take(RECIPE)
         if not is_exported():
             raise BuildError(f"{RECIPE} or a rule was edited while the build was planned: start it again.")
-        if faults := write_code_files(described(), source_tree()):
+        stages, sources = described(), source_tree()
+        if faults := write_code_files(stages, sources):
             raise BuildError(faults[0])
+        _live = {stage.name: stage for stage in stages if sources.code_of(stage.words).is_live}
         environment = pin(snapshot).environment
         if ".dvc" in (parts := Path.cwd().parts):  # an experiment in a folder of its own, which goes when it ends
             environment["AMT_TRACKING_ROOT"] = str(Path(*parts[: parts.index(".dvc")]))

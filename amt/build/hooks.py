@@ -26,7 +26,7 @@ from amt.build.pin import RECIPE_VARIABLE, Pin, Snapshot, building, pin
 from amt.build.records import forget_made, write_made
 from amt.build.refresh import SOURCES_STORE, write_code_file
 from amt.build.restore import restore
-from amt.build.stages import RECIPE, Stage, in_order, stage_of
+from amt.build.stages import RECIPE, Stage, in_order, stages_of_jobs
 from amt.build.why import reasons
 from amt.errors import AmtError
 from amt.tracking import flush
@@ -104,8 +104,8 @@ class Build:
         for jobs in (dag._needrun, dag._checkpoint_jobs, dag._ready_jobs, dag._n_until_ready):
             jobs.clear()
         jobs = [job for level in dag.toposorted() for job in level if not dag.finished(job)]
-        self.stages |= {job: stage for job in jobs if (stage := stage_of(job, self.params_file))}
         try:
+            self.stages |= stages_of_jobs(jobs, self.params_file)
             self.verdicts = self._plan([self.stages[job] for job in jobs if job in self.stages])
         except AmtError as error:
             raise WorkflowError(str(error)) from None
@@ -172,7 +172,7 @@ class Build:
     def _prepare(self) -> None:
         """Have DVC see the code that runs, and bring back what need not run."""
         for stage in self.stages.values():
-            write_code_file(stage, self.judge.code(stage))
+            write_code_file(stage, self.judge.code(stage).text())
         restore([verdict for verdict in self.verdicts.values() if verdict.state is State.RESTORE])
         for verdict in self.verdicts.values():
             self._adopt(verdict)
@@ -266,7 +266,7 @@ class Build:
         # Of a job in a group, the inputs were not there when the group started.
         identity = started.identity or self.judge.verdict(stage).identity
         now = self.judge.verdict(stage).identity
-        if identity is None or now != identity:
+        if identity is None or now != identity or self._live_code_changed(stage):
             print(f"warning: an input of {stage.name} changed while it ran; it will run again.", file=sys.stderr)
             return
         record = self.judge.record_of(stage, identity)
@@ -276,6 +276,15 @@ class Build:
             print(f"warning: {stage.name} is made, but not written down yet: {error}", file=sys.stderr)
             self._unwritten.append((stage, record))
         self.judge.contents.save()
+
+    def _live_code_changed(self, stage: Stage) -> bool:
+        """Whether files of its code that it reads from the project, not from the pinned copy, are others now."""
+        if not self.judge.code(stage).is_live:
+            return False
+        try:
+            return SourceTree(Path("."), cache=SOURCES_STORE).code_of(stage.words) != self.judge.code(stage)
+        except AmtError:
+            return True
 
     # --- when the build ends ------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ from hashlib import md5
 from pathlib import Path
 from typing import Any
 
-from amt.build.code import SourceTree
+from amt.build.code import Code, SourceTree
 from amt.build.records import Records
 from amt.build.stages import RECIPE, Stage
 from amt.contents import Content, Contents
@@ -57,7 +57,6 @@ class Judge:
         self.records = Records()
         self.contents = Contents(STORE / "contents.json")
         self._settings = load_yaml(params_file)
-        self._code: dict[str, str] = {}
 
     def plan(self, stages: list[Stage]) -> dict[str, Verdict]:
         """Verdict of each stage by name.
@@ -98,11 +97,8 @@ class Judge:
             return replace(judged, state=State.RESTORE, spoilt=spoilt)
         return replace(judged, spoilt=spoilt)
 
-    def code(self, stage: Stage) -> str:
-        """Content of the stage's code file."""
-        if stage.name not in self._code:
-            self._code[stage.name] = self.sources.code_of(stage.words).text()
-        return self._code[stage.name]
+    def code(self, stage: Stage) -> Code:
+        return self.sources.code_of(stage.words)
 
     def settings(self, stage: Stage) -> dict[str, Any]:
         return {key: value for key in stage.settings if (value := _dotted(self._settings, key)) is not MISSING}
@@ -127,7 +123,7 @@ class Judge:
 
     def _identity(self, stage: Stage, found: dict[str, Content]) -> dict:
         """What a stage is made of, in the form of dvc.lock."""
-        code = self.code(stage).encode()
+        code = self.code(stage).text().encode()
         deps = found | {stage.code_file: Content(md5(code).hexdigest(), len(code))}
         identity = {"cmd": stage.command, "deps": [deps[path].entry(path) for path in sorted(deps)]}
         if settings := self.settings(stage):

@@ -6,6 +6,10 @@ import re
 from collections.abc import Iterator, Mapping
 from itertools import takewhile
 
+PACKAGES = ("amt", "scripts")
+"""Folders of the project whose modules count as the code of artifacts, and are pinned while a build runs."""
+PROJECT = "/"
+"""In place of a module: the folder that commands run in."""
 UNKNOWN = "?"
 """In place of a module: one that is only known at run time."""
 ITSELF = ""
@@ -19,7 +23,10 @@ NAMES_ONLY = {"name", "stem", "suffix", "suffixes"}
 """Attributes of a path that lead to no file."""
 OF_PACKAGES = {"files", "get_data", "open_binary", "open_text", "PackageLoader", "path", "read_binary", "read_text"}
 """Functions of importlib.resources, pkgutil and jinja2 whose first argument is a package."""
-MAY_READ = re.compile(r"__file__|__path__|__spec__|\bget(?:source)?file\b|\bresources\b|\bget_data\b|\bPackageLoader\b")
+MAY_READ = re.compile(
+    r"__file__|__path__|__spec__|\b(?:getsourcefile|getfile|resources|get_data|PackageLoader|find_spec)\b"
+    r"|\b(?:argv|path)\[0\]|['\"](?:%s)\b" % "|".join(PACKAGES)
+)
 LISTING = {"glob", "iterdir", "listdir", "rglob", "scandir", "walk"}
 """Who mentions one of these may use a file that nobody names."""
 
@@ -40,7 +47,7 @@ class Places:
     """Where the code of a module looks for files, as far as that stands in the code.
 
     A place is (module, path): the dotted name of the module whose folder it starts from as the code writes it, "" for
-    its own; and a path from there. `Path(__file__).parent / "texts"` is ("", "texts"), `dirname(amt.rows.__file__)` is
+    its own, PROJECT for the folder that commands run in; and a path from there. `Path(__file__).parent / "texts"` is ("", "texts"), `dirname(amt.rows.__file__)` is
     ("amt.rows", "."). Of a path that goes on at run time it is the part that stands in the code.
 
     Args:
@@ -55,10 +62,12 @@ class Places:
         self._finds_packages = finds_packages
 
     def of(self, node: ast.AST) -> Iterator[tuple[str, str]]:
-        if place := self._value(node):
-            yield place
+        place = self._value(node)
+        if place and not self._is_text(node):
+            if _may_count(place):
+                yield place
             return
-        if place := self._beginning(node):
+        if (place := self._beginning(node)) and _may_count(place):
             yield place
         if isinstance(node, ast.Attribute) and node.attr in NAMES_ONLY and self._value(node.value):
             return
@@ -66,29 +75,42 @@ class Places:
             yield UNKNOWN, ITSELF
         if isinstance(node, ast.Name | ast.Attribute | ast.alias):
             name = getattr(node, "id", "") or getattr(node, "attr", "") or getattr(node, "name", "")
-            if name in ("getfile", "getsourcefile") and not isinstance(node, ast.alias):
+            if name in ("find_spec", "getfile", "getsourcefile") and not isinstance(node, ast.alias):
                 yield UNKNOWN, ITSELF
+        if isinstance(node, ast.Subscript) and ast.unparse(node) in ("sys.argv[0]", "argv[0]", "sys.path[0]"):
+            yield UNKNOWN, ITSELF
         if self._is_of_package(node):  # of one that is worked out at run time
             yield UNKNOWN, ITSELF
         for child in ast.iter_child_nodes(node):
             yield from self.of(child)
 
+    def _is_text(self, node: ast.AST) -> bool:
+        """Whether it may be a word as well as a path."""
+        value = self._variables.get(node.id) if isinstance(node, ast.Name) else node
+        return isinstance(value, ast.Constant)
+
     def _beginning(self, node: ast.AST) -> tuple[str, str] | None:
         """Of a path whose end is worked out at run time: the folder that it begins with, past what stands before it."""
+        if isinstance(node, ast.BinOp | ast.JoinedStr):  # "scripts/texts/" + name
+            first = node.left if isinstance(node, ast.BinOp) else next(iter(node.values), None)
+            text = _text(first) if first else None
+            return _joined((PROJECT, "."), [posixpath.dirname(text)]) if text and "/" in text.lstrip("/") else None
         if not isinstance(node, ast.Call):
             return None
         of, parts = None, node.args
         if isinstance(node.func, ast.Attribute) and node.func.attr == "joinpath":
             of = self._value(node.func.value)
-        elif _name(node.func) == "join" and node.args:
+        elif _name(node.func) in ("join", "Path", "PurePath") and node.args:
             of, parts = self._value(node.args[0]), node.args[1:]
         known = list(takewhile(lambda text: text is not None, map(_text, parts)))
-        return _joined(of, known) if of and known else None
+        return _joined(of, known) if of and (known or of[0] == PROJECT) else None
 
     def _value(self, node: ast.AST, depth: int = 0) -> tuple[str, str] | None:
         """The place that an expression is, if all of it stands in the code."""
         if depth > 20:
             return None
+        if (text := _text(node)) is not None and not text.startswith("/"):
+            return _joined((PROJECT, "."), [text])
         if isinstance(node, ast.Name):
             if node.id in ("__file__", "__spec__"):
                 return "", ITSELF
@@ -125,6 +147,8 @@ class Places:
 
     def _call(self, node: ast.Call, depth: int) -> tuple[str, str] | None:
         name = _name(node.func)
+        if name in ("cwd", "getcwd") and not node.args:
+            return PROJECT, "."
         if self._is_of_package(node):
             return self._package(node)
         if isinstance(node.func, ast.Attribute) and (of := self._value(node.func.value, depth + 1)):
@@ -165,6 +189,11 @@ class Places:
         if isinstance(anchor, ast.Name | ast.Attribute):
             return _joined((ast.unparse(anchor), "."), rest)
         return None
+
+
+def _may_count(place: tuple[str, str]) -> bool:
+    """Of what lies in the folder that commands run in, inputs are known otherwise."""
+    return place[0] != PROJECT or place[1].split("/")[0] in PACKAGES
 
 
 def _up(place: tuple[str, str] | None, levels: int) -> tuple[str, str] | None:

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 
-from amt.build.loads import MAY_LOAD, MAY_READ, UNKNOWN, Places, is_literal, modules_sought
+from amt.build.loads import MAY_LOAD, MAY_READ, PROJECT, UNKNOWN, Places, is_literal, modules_sought
 from amt.build.order import positions
 from amt.build.syntax import (
     INTROSPECTION,
@@ -33,6 +33,8 @@ TABLE = "ByArgument"
 """Annotation of a table of which a stage uses the entries whose keys are arguments of its command."""
 BODY, MAIN = "<body>", "<main>"
 """Statements of a module that define no name, and those below `if __name__ == "__main__"`."""
+LISTS_NAMES = re.compile(r"(?:\b(?:globals|vars)\([^()]*\)|__dict__)(?!\s*(?:\[|\.(?:get|setdefault|update)\())")
+"""Names of a module that are gone through, not one that is looked up."""
 PLAIN_DECORATORS = {
     "abstractmethod", "asynccontextmanager", "cache", "cached_property", "classmethod", "computed_field",
     "contextmanager", "dataclass", "field_serializer", "field_validator", "final", "lru_cache", "model_serializer",
@@ -66,10 +68,12 @@ class Unit:
     is_opaque: bool = False
     """May use any definition of its module without naming it."""
     introspects: bool = False
+    lists_names: bool = False
+    """Goes through the names of a module, it may be in the order of their definition."""
     sought: str = ""
     """Modules that it may load by a name that does not stand in the code (loads.modules_sought)."""
     places: list[list] = field(default_factory=list)
-    """[module, "" for this one, loads.UNKNOWN; path from its folder] where it looks for files (loads.Places)."""
+    """[module, or "" for this one, loads.PROJECT, loads.UNKNOWN; path from its folder] where it looks for files (loads.Places)."""
     reads_doc: bool = False
     """Uses the docstring of its module for more than a description of arguments."""
     entries: list[list] = field(default_factory=list)
@@ -84,6 +88,8 @@ class Module:
     """By name of the definition, and BODY and MAIN where there are such statements."""
     exported: list[str]
     """Strings in `__all__`."""
+    imported: list[list[str]]
+    """[module, name], as of Unit.imports, of its own imports: what it loads when it is imported itself."""
     doc: str
     """Digest of its docstring."""
 
@@ -111,7 +117,10 @@ def analyse(source: str, name: str, *, is_package: bool) -> Module:
 
 def as_row(module: Module) -> list:
     """The analysis as JSON has it."""
-    return [{name: _unit_row(unit) for name, unit in module.units.items()}, module.exported, module.doc]
+    return [
+        {name: _unit_row(unit) for name, unit in module.units.items()},
+        *(getattr(module, one.name) for one in fields(Module)[1:]),
+    ]
 
 
 def _unit_row(unit: Unit) -> list:
@@ -121,8 +130,8 @@ def _unit_row(unit: Unit) -> list:
 
 def of_row(row: list) -> Module:
     """The analysis of which `row` is the `as_row`."""
-    units, exported, doc = row
-    return Module({name: _unit_of_row(unit) for name, unit in units.items()}, exported, doc)
+    units, *values = row
+    return Module({name: _unit_of_row(unit) for name, unit in units.items()}, *values)
 
 
 def _unit_of_row(row: list) -> Unit:
@@ -176,7 +185,14 @@ class _Analysis:
         for name, parts in pieces.items():
             table = [[key, self._unit("", [piece], targets)] for key, piece in entries.get(name, [])]
             units[name] = self._unit(name, parts, targets, table)
-        return Module(units, self._exported, digest(ast.get_docstring(self._tree, clean=False) or ""))
+        imported = {
+            one
+            for statement in self._statements
+            if isinstance(statement, ast.Import | ast.ImportFrom)
+            for one in self._piece(statement).facts.imports
+        }
+        doc = digest(ast.get_docstring(self._tree, clean=False) or "")
+        return Module(units, self._exported, sorted(map(list, imported)), doc)
 
     # --- sorting
 
@@ -264,6 +280,7 @@ class _Analysis:
             is_derived=any(isinstance(one, ast.ClassDef) and (one.bases or one.keywords) for one in statements),
             is_opaque=facts.is_opaque or ("modules" in facts.mentions and "__name__" in facts.names),
             introspects=bool(INTROSPECTION & facts.mentions),
+            lists_names=any(LISTS_NAMES.search(piece.source) for piece in pieces),
             sought=min(facts.sought - {""}, default=""),
             places=sorted(self._places_of(facts, targets)),
             reads_doc=facts.reads_doc and name != MAIN,  # there it is the help of the command
@@ -275,7 +292,7 @@ class _Analysis:
         found = []
         for module, path in facts.places:
             root, dot, rest = module.partition(".")
-            if module in ("", UNKNOWN) or module.startswith("="):
+            if module in ("", PROJECT, UNKNOWN) or module.startswith("="):
                 found.append([module.removeprefix("="), path])
             else:
                 found += [[target + dot + rest, path] for target in targets.get(root, ())] or [[UNKNOWN, path]]

@@ -1,13 +1,13 @@
 """What a job of the rules is to Snakemake and DVC alike."""
 
 import contextlib
-import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from amt.build.command import normal
 from amt.errors import AmtError
 from amt.yaml12 import load_yaml
 
@@ -31,7 +31,7 @@ class Stage:
     name: str
     """Rule and wildcards: raw-deepmath_103k."""
     command: str
-    """The rule's, on one line, and without its log: under DVC the terminal shows what Snakemake writes there."""
+    """The rule's in normal form (amt.build.command)."""
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     metrics: tuple[str, ...]
@@ -54,13 +54,28 @@ class Stage:
 
     @property
     def words(self) -> list[str]:
-        return shlex.split(self.command)
+        """
+        Raises:
+            BuildError: a quote in the command is not closed.
+        """
+        try:
+            return shlex.split(self.command)
+        except ValueError as error:
+            raise BuildError(f"the command of {self.name} is not one: {error}: {self.command}") from None
 
 
 METRIC_NAMES = {"metrics", "scores"}
 """Names of JSON outputs whose numbers `dvc metrics` shows."""
 PLOTS = {"curve": {"x": "step", "y": ["mean_tokens", "stop_ratio"]}, "figures": None}
 """Names of outputs that `dvc plots` draws: the columns of a JSON file with a list of points; None of pictures."""
+
+
+UNSUPPORTED = {
+    "temp": "it would be made again each time; `amt gc` removes what nothing needs",
+    "pipe": "there is nothing to record of it",
+    "service": "there is nothing to record of it",
+}
+"""Marks of outputs, and why they have no place here."""
 
 
 @contextlib.contextmanager
@@ -95,14 +110,25 @@ def planned(params_file: str = RECIPE) -> Iterator["Workflow"]:
 
 
 def stage_of(job: "Job", params_file: str) -> Stage | None:
-    """The stage of a job; None of a job that makes no file, such as rule all."""
+    """The stage of a job; None of a job that makes no file, such as rule all.
+
+    Raises:
+        BuildError: the rule is one that the two tools would not run alike.
+    """
+    from snakemake.io import is_flagged
+
     if not job.output:
         return None
+    if not job.shellcmd:
+        raise BuildError(f"rule {job.rule.name} has no `shell:`. Only a shell command runs alike under both tools.")
+    for mark, told in UNSUPPORTED.items():
+        if marked := [str(path) for path in job.output if is_flagged(path, mark)]:
+            raise BuildError(f"{mark}() of {marked[0]} in rule {job.rule.name} is not supported: {told}.")
     metrics = [path for name, path in job.output.items() if name in METRIC_NAMES and str(path).endswith(".json")]
     metrics = list(map(str, metrics))
     return Stage(
         name="-".join([job.rule.name, *map(str, job.wildcards_dict.values())]),
-        command=_without_logs(re.sub(r"\s+", " ", job.shellcmd).strip(), list(map(str, job.log))),
+        command=normal(job.shellcmd, list(map(str, job.log))),
         inputs=tuple(dict.fromkeys(map(str, job.input))),
         outputs=tuple(path for path in map(str, job.output) if path not in metrics),
         metrics=tuple(metrics),
@@ -112,12 +138,6 @@ def stage_of(job: "Job", params_file: str) -> Stage | None:
     )
 
 
-def _without_logs(command: str, logs: list[str]) -> str:
-    for log in logs:
-        command = re.sub(rf"\s*2>\s*{re.escape(shlex.quote(log))}(?=\s|$)", "", command)
-    return command
-
-
 def _settings(job: "Job") -> dict[str, Any]:
     settings = getattr(job.params, "settings", None)
     if not isinstance(settings, dict):
@@ -125,11 +145,28 @@ def _settings(job: "Job") -> dict[str, Any]:
     return settings
 
 
+def stages_of_jobs(jobs: Iterable["Job"], params_file: str) -> dict["Job", Stage]:
+    """
+    Raises:
+        BuildError: two jobs are one stage by their names; or as of `stage_of`.
+    """
+    found = {job: stage for job in jobs if (stage := stage_of(job, params_file))}
+    by_name: dict[str, Stage] = {}
+    for stage in found.values():
+        other = by_name.setdefault(stage.name, stage)
+        if other is not stage:
+            raise BuildError(
+                f"two jobs have the name {stage.name}: one makes {other.outs[0]}, one {stage.outs[0]}. "
+                "Rename a rule, or narrow its wildcards."
+            )
+    return found
+
+
 def stages_of(workflow: "Workflow", params_file: str) -> list[Stage]:
     """All stages of a plan: rules in reading order, wildcards by name."""
     order = {rule.name: position for position, rule in enumerate(workflow.rules)}
     jobs = sorted(workflow.dag.jobs, key=lambda job: (order[job.rule.name], sorted(job.wildcards_dict.items())))
-    return [stage for job in jobs if (stage := stage_of(job, params_file))]
+    return list(stages_of_jobs(jobs, params_file).values())
 
 
 def described(path: Path = Path("dvc.yaml"), params_file: str = RECIPE) -> list[Stage]:

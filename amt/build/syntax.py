@@ -21,7 +21,7 @@ REGISTRIES = {"__init_subclass__", "__subclasses__", "metaclass"}
 NAME = re.compile(r"[^\W\d]\w*")
 DOTTED = re.compile(r"[^\W\d]\w*(?:[.:][^\W\d]\w*)*[.]?")
 AFTER_M = re.compile(r"-m\s+([^\W\d]\w*(?:\.[^\W\d]\w*)*)(?![\w.])")
-FILE_NAME = re.compile(r"[^\s]*[./-][^\s]*")
+FILE_NAME = re.compile(r"[^\s]*[./-][^\s]*|[^\n]*(?:/[^\n]*|\.\w{1,8})")
 PEEKS = re.compile(r"\b(?:locals|vars|eval|exec|dir)\b")
 
 
@@ -451,11 +451,23 @@ def _only_checks(statement: ast.stmt) -> bool:
     if isinstance(statement, ast.Assign):
         return [last_name(target) for target in statement.targets] == ["model_config"]
     if isinstance(statement, ast.FunctionDef):
-        validators = {"model_validator", "field_validator"}
-        return statement.name in ("faults", "_keys_agree") or bool(
-            validators & {last_name(decorator) for decorator in statement.decorator_list}
-        )
+        validators = {"model_validator", "field_validator"} & {last_name(one) for one in statement.decorator_list}
+        return statement.name in ("faults", "_keys_agree") or (bool(validators) and _gives_back(statement))
     return False
+
+
+def _gives_back(validator: ast.FunctionDef) -> bool:
+    """Whether it returns the value that it checks, and leaves it as it is."""
+    names = [argument.arg for argument in validator.args.args if argument.arg != "cls"]
+    nodes = list(ast.walk(validator))
+    returned = [node.value for node in nodes if isinstance(node, ast.Return)]
+    changes = any(
+        (isinstance(node, ast.Attribute | ast.Subscript) and not isinstance(node.ctx, ast.Load))
+        or (isinstance(node, ast.Name) and node.id in names[:1] and not isinstance(node.ctx, ast.Load))
+        or last_name(node) == "setattr"
+        for node in nodes
+    )
+    return not changes and all(isinstance(value, ast.Name) and value.id in names[:1] for value in returned)
 
 
 def last_name(node: ast.AST) -> str:

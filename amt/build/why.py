@@ -51,8 +51,7 @@ def _changes(verdict: Verdict, last: dict, judge: Judge, most: int) -> Iterator[
         yield "its rule's command changed"
     yield from setting_changes(last.get("params", {}).get(RECIPE, {}), judge.settings(stage))
     then = {dep["path"]: dep["md5"] for dep in last.get("deps", [])}
-    code = judge.code(stage)
-    yield from code_changes(stage, then.pop(stage.code_file, None), code, judge.sources, most)
+    yield from code_changes(stage, then.pop(stage.code_file, None), judge.code(stage).text(), judge.sources, most)
     now = {dep["path"]: dep["md5"] for dep in (verdict.identity or {"deps": []})["deps"]}
     for path in stage.inputs:
         if path not in then:
