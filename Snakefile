@@ -15,7 +15,7 @@ if unknown := config.keys() - {"params", "placement", "pinned"}:
     raise ParamsError(f"--config has no key {', '.join(sorted(unknown))} (it has: params, placement).")
 if empty := [key for key, value in config.items() if not value]:
     raise ParamsError(f"--config {empty[0]}= names no file.")
-PARAMS_FILE = config.get("params", "params.yaml")
+PARAMS_FILE = os.path.relpath(config.get("params", "params.yaml"))
 RECIPE = load(pinned_recipe(PARAMS_FILE, config))
 # cluster/where.yaml says it; jobs on other machines read this file again, so they get it too.
 if "placement" in config:

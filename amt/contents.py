@@ -15,10 +15,13 @@ from pathlib import Path
 
 from pathspec import GitIgnoreSpec
 
+from amt.errors import DataError
 from amt.publish import publish_file
 
 IGNORE_FILE = Path(".dvcignore")
 """Patterns, as in .gitignore, of what in a directory is no part of an artifact."""
+ALWAYS_IGNORED = [".hg/", ".git/", ".git", ".dvc/"]
+"""Patterns that DVC adds to those of IGNORE_FILE."""
 SETTLED_NS = 100_000_000
 """A file changed less than this ago may change again within the resolution of its time stamp: it is read again."""
 
@@ -48,7 +51,7 @@ class Contents:
         self._store = store
         self._root = os.getcwd()
         patterns = IGNORE_FILE.read_text().splitlines() if IGNORE_FILE.exists() else []
-        self._ignored = GitIgnoreSpec.from_lines(patterns)
+        self._ignored = GitIgnoreSpec.from_lines([*ALWAYS_IGNORED, *patterns])
         self._known: dict[str, list] = {}
         self._new = False
         if store:
@@ -58,7 +61,11 @@ class Contents:
                 self._known = known if isinstance(known, dict) else {}
 
     def of(self, path: str | Path) -> Content | None:
-        """None if there is nothing, or a link that leads nowhere, also within a directory."""
+        """None if there is nothing, or a link that leads nowhere, also within a directory.
+
+        Raises:
+            DataError: a directory has an IGNORE_FILE of its own.
+        """
         path = str(path)
         try:
             if os.path.isdir(path):
@@ -66,6 +73,10 @@ class Contents:
             return Content(self._md5(path), os.stat(path).st_size)
         except (FileNotFoundError, NotADirectoryError):
             return None
+
+    def is_ignored(self, path: str) -> bool:
+        """Whether IGNORE_FILE names a file or directory, or one that it lies in."""
+        return any(self._is_ignored(".", "", path + slash) for slash in ("", "/"))
 
     def save(self) -> None:
         if self._store and self._new:
@@ -88,6 +99,10 @@ class Contents:
         inside = os.path.relpath(os.path.abspath(directory), self._root)
         found = []
         for folder, folders, files in os.walk(directory, followlinks=True):
+            if IGNORE_FILE.name in files:
+                raise DataError(
+                    f"{folder}/{IGNORE_FILE}: patterns within an artifact have no place. Move them to the root."
+                )
             below = os.path.relpath(folder, directory)
             folders[:] = [name for name in folders if not self._is_ignored(inside, below, name + "/")]
             found += [

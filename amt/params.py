@@ -628,10 +628,25 @@ def load(path: str | Path) -> Recipe:
     Raises:
         ParamsError: lists every faulty key with what was given.
     """
+    return validated(Recipe, _content(path), path)
+
+
+def load_for_stage(path: str | Path) -> Recipe:
+    """As `load`, with the keys of every mapping sorted: their order is no part of an artifact, so none may show it."""
+    return validated(Recipe, _sorted(_content(path)), path)
+
+
+def _content(path: str | Path) -> Any:
     content = read_yaml(path)
     if content is None:
         raise ParamsError(f"{path} is empty.")
-    return validated(Recipe, content, path)
+    return content
+
+
+def _sorted(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _sorted(value[key]) for key in sorted(value, key=str)}
+    return [_sorted(one) for one in value] if isinstance(value, list) else value
 
 
 def read_yaml(path: str | Path) -> Any:

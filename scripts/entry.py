@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from amt.errors import AmtError
-from amt.params import Recipe, load
+from amt.params import Recipe, load_for_stage
 from amt.placement import placement
 from amt.tracking import track
 
@@ -40,7 +40,8 @@ def run_stage(parser: StageParser, main: Callable[[argparse.Namespace, Recipe], 
     args = parser.parse_args()
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     try:
-        recipe = load(os.environ.get("AMT_PINNED_RECIPE", args.params))  # the copy of the build's start (amt.build.pin)
+        # the copy of the build's start (amt.build.pin)
+        recipe = load_for_stage(os.environ.get("AMT_PINNED_RECIPE", args.params))
         with track(parser.stage, experiment=recipe.name, settings=recipe.model_dump(mode="json"), **_told_apart(args)):
             main(args, recipe)
     except AmtError as error:

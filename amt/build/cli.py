@@ -1,10 +1,12 @@
 """The command `amt`: one DAG for Snakemake and DVC, and why it would run what it would run."""
 
 import argparse
+import contextlib
 import logging
 import os
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 from amt.build.stages import RECIPE, BuildError, Stage, described
@@ -25,9 +27,11 @@ docs/what-rebuilds-what.md says what an artifact is made of.
 def main() -> None:
     args = parser().parse_args()
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(message)s")
+    args.projects = [project.resolve() for project in getattr(args, "projects", [])]
     try:
         enter_project()
-        status = args.call(args)
+        with _dvc_told():
+            status = args.call(args)
         sys.stdout.flush()
         sys.exit(status)
     except BrokenPipeError:  # a reader such as `head` has enough
@@ -38,6 +42,20 @@ def main() -> None:
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+@contextlib.contextmanager
+def _dvc_told() -> Iterator[None]:
+    """What DVC says of itself is no bug of ours."""
+    try:
+        yield
+    except Exception as error:
+        if "dvc" in sys.modules:
+            from dvc.exceptions import DvcException
+
+            if isinstance(error, DvcException):
+                raise BuildError(f"DVC: {error}") from error
+        raise
 
 
 def enter_project() -> None:
@@ -90,6 +108,14 @@ def parser() -> argparse.ArgumentParser:
         call_gc,
         "remove what the DVC cache holds and nothing needs",
         "Kept is what lies in the workspace, on a branch, under a tag, or in an experiment of DVC. Asks first.",
+    )
+    gc.add_argument(
+        "--projects",
+        nargs="+",
+        type=Path,
+        default=[],
+        metavar="DIR",
+        help="all projects that use this cache, if it lies outside this one; `.` if only this one does",
     )
     gc.add_argument("--yes", action="store_true", help="do not ask")
 
@@ -214,7 +240,7 @@ def call_gc(args: argparse.Namespace) -> int:
 
     with build_lock():
         commit()
-        garbage = find()
+        garbage = find(args.projects)
     if not garbage.objects:
         print("nothing to remove: every object in the cache is needed.")
         return 0
@@ -228,7 +254,7 @@ def call_gc(args: argparse.Namespace) -> int:
             return 1
     with build_lock():
         commit()
-        now = find()  # what was asked about, less what came to be needed since
+        now = find(args.projects)  # what was asked about, less what came to be needed since
         objects = {file: size for file, size in garbage.objects.items() if file in now.objects}
         remove(Garbage(objects, [run for run in now.runs if run in garbage.runs]))
     print(f"removed {sum(objects.values()) / 1e6:.1f} MB.")

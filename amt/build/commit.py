@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from amt.build.judge import STORE
-from amt.build.records import Made, all_made, remember_run
+from amt.build.records import Made, Records, all_made, remember_run, write_made
 from amt.build.repository import PATIENCE_SECONDS, declared, of_record, repository
-from amt.build.stages import RECIPE
+from amt.build.stages import RECIPE, described
 from amt.contents import Contents
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class Committed:
     """Why a stage is not recorded, a line each."""
 
     outdated: list[str] = field(default_factory=list)
-    """Stages whose rule was changed since they ran: what they made is in the cache, for when it is changed back."""
+    """Stages that dvc.yaml has otherwise, for their rule was changed, or not at all: what they made is in the cache."""
 
     @property
     def in_lock(self) -> list[str]:
@@ -91,8 +91,18 @@ def commit(patience: float = PATIENCE_SECONDS) -> Committed:
     for line in done.refused:
         log.warning("not recorded: %s", line)
     for name in done.outdated:
-        log.warning("%s ran as dvc.yaml no longer describes it: what it made is kept in the cache", name)
+        log.warning("%s did not run as dvc.yaml describes it now: what it made is kept in the cache", name)
     return done
+
+
+def refill() -> None:
+    """Have artifacts recorded anew that lie here as dvc.lock says, and are not in the cache: it was deleted, or
+    `cache.dir` names another. DVC would make them again."""
+    records, contents = Records(), Contents(STORE / "contents.json")
+    stages = {stage.name: stage for stage in described()}
+    for name, record in records.lock.items():
+        if name in stages and not records.is_kept(record) and not _spoilt(record, contents):
+            write_made(stages[name], record)
 
 
 def _describes(entry: "PipelineStage", record: dict) -> bool:

@@ -23,6 +23,7 @@ from amt.build.judge import STORE
 from amt.build.pin import RECIPE_VARIABLE, Snapshot, build_lock, building, pin
 from amt.build.records import is_damaged
 from amt.build.refresh import refresh, source_tree, write_code_files
+from amt.build.repository import inside
 from amt.build.repository import is_ours as own_use_now
 from amt.build.stages import RECIPE, BuildError, Stage, described
 from amt.contents import SETTLED_NS, Contents
@@ -143,6 +144,8 @@ def _refuse_changed_inputs() -> None:
     def run_and_compare(self: Stage, dry: bool, force: bool, **kwargs: Any) -> None:
         if dry or _pinned_root is None:
             return run_stage(self, dry, force, **kwargs)
+        for out in self.outs:  # as Snakemake does
+            os.makedirs(os.path.dirname(out.fs_path), exist_ok=True)
         before = _made_of(self)
         run_stage(self, dry, force, **kwargs)
         if changed := [path for path, digest in _made_of(self).items() if before[path] != digest]:
@@ -271,11 +274,12 @@ def refresh_project(root: Path) -> str | None:
 
     Returns what could not be brought up to date.
     """
-    from amt.build.commit import commit
+    from amt.build.commit import commit, refill
 
     with inside(root):
         fault = refresh()
         with contextlib.suppress(BuildError), build_lock():  # held by a build or a command of DVC: the next one will
+            refill()
             commit(patience=0)
     return fault
 
@@ -310,13 +314,3 @@ def pinned() -> Iterator[None]:
             _pinned_root = None
             for name, value in before.items():
                 os.environ.pop(name) if value is None else os.environ.update({name: value})
-
-
-@contextlib.contextmanager
-def inside(root: Path) -> Iterator[None]:
-    before = Path.cwd()
-    os.chdir(root)
-    try:
-        yield
-    finally:
-        os.chdir(before)

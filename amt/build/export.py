@@ -9,7 +9,9 @@ import hashlib
 import json
 import logging
 import os
+import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,8 +41,9 @@ def export() -> None:
     known = _exported() or {"files": [], "dvc_yaml": None}
     candidates = {*known["files"], "Snakefile", RECIPE, *_rule_files()}
     before = {file: _digest([file]) for file in candidates if os.path.isfile(file)}
-    with planned() as workflow:
-        content, files = _dvc_yaml(workflow), _sources(workflow)
+    with _watched() as read, planned() as workflow:
+        content = _dvc_yaml(workflow)
+    files = _sources(workflow, read)
     digest = _digest(files)
     held = DVC_YAML.read_bytes() if DVC_YAML.exists() else None
     if held != content.encode():
@@ -100,9 +103,12 @@ def _plot(path: str, columns: dict | None) -> str | dict:
 
 
 def _exported() -> dict | None:
-    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
         known = json.loads(EXPORTED.read_text())
-        return known if {"files", "digest", "dvc_yaml"} <= known.keys() else None
+        is_whole = {"files", "digest", "dvc_yaml"} <= known.keys() and all(
+            isinstance(file, str) for file in known["files"]
+        )
+        return known if is_whole else None
     return None
 
 
@@ -111,14 +117,48 @@ def _rule_files() -> list[str]:
     return [str(path) for path in Path("rules").rglob("*.smk")]
 
 
-def _sources(workflow: "Workflow") -> list[str]:
-    """Recipe, rules, and the modules that these imported; and how we export."""
+_watching: set[str] | None = None
+
+
+@contextlib.contextmanager
+def _watched() -> Iterator[set[str]]:
+    """Collects what is read meanwhile: files, and folders ("name/") that are listed."""
+    global _watching
+    _watching = set()
+    sys.addaudithook(_note_read)  # which cannot be taken away again
+    try:
+        yield _watching
+    finally:
+        _watching = None
+
+
+def _note_read(event: str, arguments: tuple) -> None:
+    if _watching is None or event not in ("open", "os.listdir", "os.scandir"):
+        return
+    path = arguments[0] if arguments[0] is not None else "."
+    by_import = re.search(r"\bimportlib\b|/pkgutil\.py$", sys._getframe(1).f_code.co_filename)
+    if by_import or not isinstance(path, str | bytes | os.PathLike):
+        return
+    if event != "open":
+        _watching.add(os.path.abspath(os.fsdecode(path)) + "/")
+    elif str(arguments[1]).startswith("r") and "+" not in arguments[1]:
+        _watching.add(os.path.abspath(os.fsdecode(path)))
+
+
+def _may_shape(path: str) -> bool:
+    """Whether rules may depend on it: not on what tools leave in hidden folders."""
+    return not (path.startswith((".", "dvc.")) or "__pycache__" in path) and os.path.exists(path)
+
+
+def _sources(workflow: "Workflow", read: set[str]) -> list[str]:
+    """Recipe, rules, what these imported and read; and how we export."""
     root = os.getcwd() + os.sep
     modules = [getattr(module, "__file__", None) for name, module in sys.modules.items() if name != "__main__"]
     rules = [source.get_path_or_uri(secret_free=True) for source in workflow.included]
     found = {_unpinned(os.path.abspath(file), root) for file in [*rules, *filter(None, modules)]}
     own = {os.path.abspath(file) for file in Path(__file__).parent.glob("*.py")}
     ours = {file.removeprefix(root) for file in found if file.startswith(root) and "/site-packages/" not in file}
+    ours |= {path for file in read if file.startswith(root) and _may_shape(path := file.removeprefix(root))}
     return sorted(
         ours | {_unpinned(file, root).removeprefix(root) for file in own} | {RECIPE, *_rule_files()},
     )
@@ -133,5 +173,6 @@ def _unpinned(file: str, root: str) -> str:
 def _digest(files: list[str]) -> str:
     digest = hashlib.sha256()
     for file in files:
-        digest.update(f"{file}\0".encode() + Path(file).read_bytes() + b"\0")
+        content = "\n".join(sorted(os.listdir(file))).encode() if file.endswith("/") else Path(file).read_bytes()
+        digest.update(f"{file}\0".encode() + content + b"\0")
     return digest.hexdigest()

@@ -1,11 +1,16 @@
 """What the DVC cache holds that nothing needs any more, and its removal."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from amt.build.records import all_made, cache_folder
-from amt.build.repository import repository
+from amt.build.pin import experiments
+from amt.build.records import all_made, cache_folder, is_shared
+from amt.build.repository import inside, repository
+from amt.build.stages import BuildError
+from amt.errors import DataError
+from amt.yaml12 import load_yaml
 
 
 @dataclass(frozen=True)
@@ -21,13 +26,32 @@ class Garbage:
         return sum(self.objects.values())
 
 
-def find() -> Garbage:
-    """Look through workspace, branches, tags and experiments. Changes nothing."""
-    with repository() as repo:
-        used = repo.used_objs(all_branches=True, all_tags=True, all_experiments=True, with_deps=False)
-        needed = {item.value for ids in used.values() for item in ids}
-    needed |= {out["md5"] for made in all_made() for out in made.entry["outs"]}  # of other recipes
+def find(projects: Sequence[Path] = ()) -> Garbage:
+    """Look through workspace, branches, tags and experiments. Changes nothing.
+
+    Args:
+        projects: that use this cache. This one always does.
+
+    Raises:
+        BuildError: an experiment runs somewhere else; others may use this cache, and are not named; or a project that
+            is named uses another.
+    """
     cache = cache_folder()
+    if is_shared() and not projects:
+        raise BuildError(
+            f"the cache {cache} lies outside this project: other projects may use it. Name all that do: "
+            "`--projects DIR ...`; if there is none, `--projects .`."
+        )
+    needed: set[str] = set()
+    for root in {Path.cwd(), *(project.resolve() for project in projects)}:
+        if not (root / ".dvc").is_dir():
+            raise BuildError(f"--projects: {root} is no project of DVC.")
+        with inside(root):
+            if cache_folder().resolve() != cache.resolve():
+                raise BuildError(f"--projects: {root} has another cache: {cache_folder()}.")
+            if running := experiments():
+                raise BuildError(f"an experiment runs in {root / running[0]}: wait for it, or stop it.")
+            needed |= _needed()
     for md5 in [md5 for md5 in needed if md5 and md5.endswith(".dir")]:
         listing = cache / "files" / "md5" / md5[:2] / md5[2:]
         if listing.exists():
@@ -41,10 +65,19 @@ def find() -> Garbage:
     return Garbage(objects, [run for run in (cache / "runs").glob("??/*/*") if _outs(run) & gone])
 
 
-def _outs(run: Path) -> set[str]:
-    from amt.yaml12 import load_yaml
+def _needed() -> set[str]:
+    """Digests of what the project in the working folder needs."""
+    with repository() as repo:
+        used = repo.used_objs(all_branches=True, all_tags=True, all_experiments=True, with_deps=False)
+        needed = {item.value for ids in used.values() for item in ids}
+    return needed | {out["md5"] for made in all_made() for out in made.entry["outs"]}  # of other recipes
 
-    return {out["md5"] for out in load_yaml(run).get("outs", [])}
+
+def _outs(run: Path) -> set[str]:
+    try:
+        return {out["md5"] for out in load_yaml(run).get("outs", [])}
+    except (AttributeError, DataError, KeyError, TypeError):  # spoilt: it tells of no run
+        return set()
 
 
 def remove(garbage: Garbage) -> None:

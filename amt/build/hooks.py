@@ -207,28 +207,33 @@ class Build:
         """Start jobs, but those whose inputs came out as they were: these are finished already."""
         to_run = []
         for job in jobs:
-            if job.is_group() or not self._needs_no_run(job):
-                to_run.append(job)
-            else:
+            if self._needs_no_run(list(job.jobs) if job.is_group() else [job]):
                 scheduler._proceed(job)
+            else:
+                to_run.append(job)
         for job in to_run:
             for member in job.jobs if job.is_group() else [job]:
                 self._note_start(member)
         if to_run:
             run(scheduler, to_run, executor)
 
-    def _needs_no_run(self, job: "Job") -> bool:
-        stage = self.stages.get(job)
-        if stage is None or self.dag.reason(job).forced:
+    def _needs_no_run(self, jobs: list["Job"]) -> bool:
+        """
+        Args:
+            jobs: one, or those of a group.
+        """
+        stages = [self.stages[job] for job in jobs if job in self.stages]
+        if len(stages) < len(jobs) or any(self.dag.reason(job).forced for job in jobs):
             return False
-        verdict = self._look_again(stage)
-        if verdict.state is State.RUN:
+        self.judge.records = type(self.judge.records)()
+        verdicts = self.judge.plan(in_order(stages)).values()
+        if any(verdict.state is State.RUN for verdict in verdicts):
             return False
-        if verdict.state is State.RESTORE:
-            restore([verdict])
-        self._adopt(verdict)
-        self.started.pop(stage.name, None)
-        print(f"unchanged: {stage.name} (what it is made of came out as it was)", file=sys.stderr)
+        restore([verdict for verdict in verdicts if verdict.state is State.RESTORE])
+        for verdict in verdicts:
+            self._adopt(verdict)
+            self.started.pop(verdict.stage.name, None)
+            print(f"unchanged: {verdict.stage.name} (what it is made of came out as it was)", file=sys.stderr)
         return True
 
     def _adopt(self, verdict: Verdict) -> None:

@@ -5,6 +5,7 @@ if a record says that just these gave what lies there. Snakemake asks here befor
 job; DVC comes to the same answers by itself, because the records are its own (docs/what-rebuilds-what.md).
 """
 
+import json
 from dataclasses import dataclass, replace
 from enum import Enum
 from hashlib import md5
@@ -15,6 +16,7 @@ from amt.build.code import Code, SourceTree
 from amt.build.records import Records
 from amt.build.stages import RECIPE, Stage
 from amt.contents import Content, Contents
+from amt.errors import DataError
 from amt.yaml12 import load_yaml
 
 STORE = Path(".amt")
@@ -79,13 +81,14 @@ class Judge:
             makers: verdicts of the stages whose outputs it reads, by path; without them what lies there is final.
         """
         makers = makers or {}
+        settings = self.settings(stage)
         waits_for = tuple(path for path in stage.inputs if path in makers and makers[path].state is State.RUN)
         found = {path: self._content(path, makers) for path in stage.inputs if path not in waits_for}
         missing = tuple(path for path, content in found.items() if content is None)
         undecided = Verdict(stage, State.RUN, None, None, waits_for, missing, self._spoilt(stage))
         if waits_for or missing:
             return undecided
-        identity = self._identity(stage, found)
+        identity = self._identity(stage, found, settings)
         record = self.records.fitting(stage, identity)
         judged = replace(undecided, identity=identity, record=record)
         if record is None:
@@ -101,7 +104,17 @@ class Judge:
         return self.sources.code_of(stage.words)
 
     def settings(self, stage: Stage) -> dict[str, Any]:
-        return {key: value for key in stage.settings if (value := _dotted(self._settings, key)) is not MISSING}
+        """
+        Raises:
+            DataError: one is a value that two programs may read differently.
+        """
+        settings = {key: value for key in stage.settings if (value := _dotted(self._settings, key)) is not MISSING}
+        for key, value in settings.items():
+            try:
+                json.dumps(value, allow_nan=False)
+            except (TypeError, ValueError):
+                raise DataError(f"{self.params_file}: {key} is or holds a date or .nan: write it as text.") from None
+        return settings
 
     def record_of(self, stage: Stage, identity: dict) -> dict:
         """The record of a run that has just ended.
@@ -121,12 +134,12 @@ class Judge:
             return Content(out["md5"], out["size"], out.get("nfiles"))
         return self.contents.of(path)
 
-    def _identity(self, stage: Stage, found: dict[str, Content]) -> dict:
+    def _identity(self, stage: Stage, found: dict[str, Content], settings: dict[str, Any]) -> dict:
         """What a stage is made of, in the form of dvc.lock."""
         code = self.code(stage).text().encode()
         deps = found | {stage.code_file: Content(md5(code).hexdigest(), len(code))}
         identity = {"cmd": stage.command, "deps": [deps[path].entry(path) for path in sorted(deps)]}
-        if settings := self.settings(stage):
+        if settings:
             identity["params"] = {RECIPE: settings}
         return identity
 

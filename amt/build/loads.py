@@ -25,7 +25,7 @@ OF_PACKAGES = {"files", "get_data", "open_binary", "open_text", "PackageLoader",
 """Functions of importlib.resources, pkgutil and jinja2 whose first argument is a package."""
 MAY_READ = re.compile(
     r"__file__|__path__|__spec__|\b(?:getsourcefile|getfile|resources|get_data|PackageLoader|find_spec)\b"
-    r"|\b(?:argv|path)\[0\]|['\"](?:%s)\b" % "|".join(PACKAGES)
+    rf"|\b(?:argv|path)\[0\]|['\"](?:{'|'.join(PACKAGES)})\b"
 )
 LISTING = {"glob", "iterdir", "listdir", "rglob", "scandir", "walk"}
 """Who mentions one of these may use a file that nobody names."""
@@ -47,8 +47,9 @@ class Places:
     """Where the code of a module looks for files, as far as that stands in the code.
 
     A place is (module, path): the dotted name of the module whose folder it starts from as the code writes it, "" for
-    its own, PROJECT for the folder that commands run in; and a path from there. `Path(__file__).parent / "texts"` is ("", "texts"), `dirname(amt.rows.__file__)` is
-    ("amt.rows", "."). Of a path that goes on at run time it is the part that stands in the code.
+    its own, PROJECT for the folder that commands run in; and a path from there. `Path(__file__).parent / "texts"` is
+    ("", "texts"), `dirname(amt.rows.__file__)` is ("amt.rows", "."). Of a path that goes on at run time it is the part
+    that stands in the code.
 
     Args:
         file: name of the module's own file, without its ending.

@@ -73,7 +73,8 @@ class Unit:
     sought: str = ""
     """Modules that it may load by a name that does not stand in the code (loads.modules_sought)."""
     places: list[list] = field(default_factory=list)
-    """[module, or "" for this one, loads.PROJECT, loads.UNKNOWN; path from its folder] where it looks for files (loads.Places)."""
+    """[module, or "" for this one, loads.PROJECT, loads.UNKNOWN; path from its folder] where it looks for files
+    (loads.Places)."""
     reads_doc: bool = False
     """Uses the docstring of its module for more than a description of arguments."""
     entries: list[list] = field(default_factory=list)

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import psutil
 
+from amt.build.loads import PACKAGES
 from amt.build.stages import BuildError
 from amt.publish import publish_directory
 
@@ -27,7 +28,6 @@ PINS = Path(".amt/pins")
 LOCK = Path(".amt/build.lock")
 BUILDING = Path(".amt/building.json")
 """There while a build runs, and after one that was killed: who builds."""
-PACKAGES = ("amt", "scripts")
 RECIPE_VARIABLE = "AMT_PINNED_RECIPE"
 """Set while a build runs: the file that jobs read in place of the recipe."""
 END_SECONDS = 10.0
@@ -150,15 +150,26 @@ def building() -> Iterator[None]:
 
 
 def is_building() -> bool:
-    """Whether a process holds the project, this one or another."""
+    """Whether a build runs, of this process or another."""
+    if not BUILDING.exists():  # who records, or removes garbage, holds the project for a moment only
+        return False
+    return _is_held(LOCK)
+
+
+def _is_held(lock: Path) -> bool:
     try:
-        with LOCK.open() as file:
+        with lock.open() as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except FileNotFoundError:
         return False
     except BlockingIOError:
         return True
     return False
+
+
+def experiments() -> list[Path]:
+    """Folders in which experiments of DVC run, or wait to be recorded."""
+    return [lock.parent.parent for lock in sorted(Path(".dvc/tmp/exps").glob(f"**/{LOCK}")) if _is_held(lock)]
 
 
 def is_mine() -> bool:

@@ -5,6 +5,7 @@ stage that Snakemake finished is written down at once (`write_made`), so a kill 
 it into dvc.lock.
 """
 
+import contextlib
 import hashlib
 import json
 import os
@@ -104,6 +105,10 @@ class Records:
         objects = [file for out in record["outs"] for file in cached_objects(self.cache, out["md5"])]
         return all(not is_damaged(file, contents) and file.exists() for file in objects)
 
+    def is_kept(self, record: dict) -> bool:
+        """Whether the cache has an object for every output of a record, whatever is in it."""
+        return all(file.exists() for out in record["outs"] for file in cached_objects(self.cache, out["md5"]))
+
     def _remembered(self, stage: Stage, identity: dict) -> dict | None:
         """The newest run with this identity in DVC's run cache, as DVC itself takes it."""
         folder = self.cache / "runs" / (key := run_key(stage.outs, identity))[:2] / key
@@ -111,7 +116,11 @@ class Records:
             newest = max(folder.iterdir(), key=lambda file: file.stat().st_mtime)
         except (FileNotFoundError, ValueError):
             return None
-        return load_yaml(newest)
+        with contextlib.suppress(DataError):  # a spoilt one tells of no run
+            record = load_yaml(newest)
+            if isinstance(record, dict) and {"cmd", "outs"} <= record.keys():
+                return record
+        return None
 
 
 def _same(record: dict, identity: dict) -> bool:
@@ -183,6 +192,11 @@ def is_damaged(file: Path, contents: Contents) -> bool:
 def cache_folder() -> Path:
     """Where this project's DVC cache lies: `cache.dir` of DVC's settings at any level, else .dvc/cache."""
     return _cache_folder(os.getcwd())
+
+
+def is_shared() -> bool:
+    """Whether the cache lies outside the project, where others may use it too."""
+    return not cache_folder().resolve().is_relative_to(Path.cwd().resolve())
 
 
 @lru_cache

@@ -16,6 +16,7 @@ from pathlib import Path
 from amt.build.code import SourceTree
 from amt.build.export import is_exported
 from amt.build.pin import holder, is_building, is_mine
+from amt.build.records import cache_folder, is_shared
 from amt.build.stages import CODE_FOLDER, BuildError, Stage, described
 from amt.errors import AmtError
 from amt.publish import publish_file
@@ -41,7 +42,10 @@ def refresh() -> str | None:
     except BuildError as error:
         faults.append(str(error))
     stages = described()
-    _drop_dead_links(stages)
+    try:
+        _drop_dead_links(stages)
+    except BuildError as error:
+        faults.append(str(error))
     sources = source_tree()
     faults += write_code_files(stages, sources)
     sources.save()
@@ -49,12 +53,23 @@ def refresh() -> str | None:
 
 
 def _drop_dead_links(stages: list[Stage]) -> None:
-    """Links to objects that are gone from the cache: DVC stumbles over them, where it takes a missing output calmly."""
+    """Links to objects that are gone from the cache: DVC stumbles over them, where it takes a missing output calmly.
+
+    Raises:
+        BuildError: the whole cache is away, and may come back.
+    """
+    dead = []
     for path in (path for stage in stages for path in stage.outs):
         inside = [os.path.join(folder, name) for folder, _, names in os.walk(path) for name in names]
         for link in [path, *inside]:
             if os.path.islink(link) and not os.path.exists(link):
-                os.unlink(link)
+                dead.append(link)
+    if dead and is_shared() and not cache_folder().is_dir():
+        raise BuildError(
+            f"the DVC cache {cache_folder()} is not there, and {len(dead)} outputs are links into it: mount it."
+        )
+    for link in dead:
+        os.unlink(link)
 
 
 def source_tree(root: Path = Path(".")) -> SourceTree:

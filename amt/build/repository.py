@@ -2,8 +2,10 @@
 
 import contextlib
 import logging
+import os
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from amt.build.stages import BuildError
@@ -31,6 +33,16 @@ def own_use() -> Iterator[None]:
         yield
     finally:
         _depth -= 1
+
+
+@contextlib.contextmanager
+def inside(root: Path) -> Iterator[None]:
+    before = Path.cwd()
+    os.chdir(root)
+    try:
+        yield
+    finally:
+        os.chdir(before)
 
 
 @contextlib.contextmanager

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from amt.build.command import normal
+from amt.contents import IGNORE_FILE, Contents
 from amt.errors import AmtError
 from amt.yaml12 import load_yaml
 
@@ -83,7 +84,14 @@ def planned(params_file: str = RECIPE) -> Iterator["Workflow"]:
     """The workflow with its DAG, every job in it, as in a fresh clone; runs nothing."""
     from snakemake.api import SnakemakeApi
     from snakemake.exceptions import WorkflowError
-    from snakemake.settings.types import ConfigSettings, DAGSettings, OutputSettings, Quietness, ResourceSettings
+    from snakemake.settings.types import (
+        ConfigSettings,
+        DAGSettings,
+        ExecutionSettings,
+        OutputSettings,
+        Quietness,
+        ResourceSettings,
+    )
 
     with SnakemakeApi(
         OutputSettings(quiet={Quietness.ALL}, dryrun=True, enable_file_logging=False, log_level_override="ERROR")
@@ -96,6 +104,7 @@ def planned(params_file: str = RECIPE) -> Iterator["Workflow"]:
             )
             dag_api = workflow_api.dag(DAGSettings(forceall=True))
             workflow = dag_api.workflow_api._workflow_store
+            workflow.execution_settings = ExecutionSettings()
             workflow._prepare_dag(forceall=True, ignore_incomplete=True, lock_warn_only=True, nolock=True)
             workflow._build_dag()
             yield workflow
@@ -152,7 +161,10 @@ def stages_of_jobs(jobs: Iterable["Job"], params_file: str) -> dict["Job", Stage
     """
     found = {job: stage for job in jobs if (stage := stage_of(job, params_file))}
     by_name: dict[str, Stage] = {}
+    contents = Contents()
     for stage in found.values():
+        if ignored := [path for path in stage.outs if contents.is_ignored(path)]:
+            raise BuildError(f"{IGNORE_FILE} names {ignored[0]}, which {stage.name} makes: DVC could not keep it.")
         other = by_name.setdefault(stage.name, stage)
         if other is not stage:
             raise BuildError(

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from amt.build.code import SETTLED_NS, Code, SourceTree, installed_version
 from amt.build.stages import BuildError, described
 from amt.rows import QUERY, write_rows
-from tests.build.conftest import MODEL, VERSIONS, Tree
+from tests.build.conftest import MODEL, Tree
 
 PROJECT = Path(__file__).parents[2]
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -781,7 +781,7 @@ def test_every_stage_of_this_project_is_found(project):
     for stage in described(PROJECT / "dvc.yaml"):
         code = project.code_of(stage.words)
         assert f"{stage.words[2]}.<main>" in code.definitions
-        assert "amt.params.load" in code.definitions
+        assert "amt.params.load_for_stage" in code.definitions
         assert "absent" not in {code.libraries.get("pyarrow"), code.libraries.get("numpy")}
         assert not [
             name for name in code.definitions if name.startswith(("amt.build", "amt.tracking", "amt.placement"))

@@ -5,6 +5,7 @@ import pytest
 from amt.build.stages import BuildError
 
 FIT = ("python", "-m", "scripts.fit")
+MODEL, ENVIRON = "import amt.model\namt.model", "import os\nos.environ['A']"
 RUN = "from amt.model import train\ntrain([1])\n"
 
 
@@ -18,10 +19,10 @@ RUN = "from amt.model import train\ntrain([1])\n"
             "from amt.registry import register\n@register\ndef plain(): return 1\n",
             "from amt.registry import register\n@register\ndef plain(): return 2\n",
         ),
-        ("import amt.patch\n" + RUN, "amt/patch.py", "import amt.model\namt.model.RATE = 1\n", "import amt.model\namt.model.RATE = 2\n"),
-        ("from amt import patch\n" + RUN, "amt/patch.py", "import os\nos.environ['A'] = '1'\n", "import os\nos.environ['A'] = '2'\n"),
+        ("import amt.patch\n" + RUN, "amt/patch.py", f"{MODEL}.RATE = 1\n", f"{MODEL}.RATE = 2\n"),
+        ("from amt import patch\n" + RUN, "amt/patch.py", f"{ENVIRON} = '1'\n", f"{ENVIRON} = '2'\n"),
         # Imported by what is imported.
-        ("from amt import first\n" + RUN, "amt/patch.py", "import os\nos.environ['A'] = '1'\n", "import os\nos.environ['A'] = '2'\n"),
+        ("from amt import first\n" + RUN, "amt/patch.py", f"{ENVIRON} = '1'\n", f"{ENVIRON} = '2'\n"),
     ],
 )  # fmt: skip
 def test_a_module_that_acts_when_it_is_imported_counts(tree, script, file, before, after):
@@ -50,7 +51,8 @@ def test_what_an_imported_module_only_defines_does_not_count(tree):
     [
         'Path("scripts", "texts", "a b.txt")', 'Path("scripts") / "texts" / "a b.txt"', 'Path("scripts") / name',
         'os.path.join("scripts", "texts", "a b.txt")', 'os.path.join("scripts", name)', 'Path.cwd() / "scripts" / name',
-        'os.getcwd() + "/scripts/texts/a b.txt"', '"scripts/texts/a b.txt"', '"scripts/" + name', 'f"scripts/texts/{name}"',
+        'os.getcwd() + "/scripts/texts/a b.txt"', '"scripts/texts/a b.txt"',
+        '"scripts/" + name', 'f"scripts/texts/{name}"',
         'Path("scripts").joinpath(name)', '__file__.replace("fit.py", name)', 'os.path.dirname(sys.argv[0]) + name',
         'find_spec("scripts").origin + name', 'Path(__file__).parent / "texts" / "a b.txt"',
     ],
@@ -171,7 +173,8 @@ def test_the_order_of_definitions_counts_where_code_goes_through_them(tree, sour
     ],
 )
 def test_a_validator_of_settings_counts_if_it_changes_them(tree, validator, counts):
-    schema = "from pydantic import BaseModel, field_validator\nclass S(BaseModel):\n  a: int\n  def half(self): return self.a / 2\n"
+    schema = "from pydantic import BaseModel, field_validator\nclass S(BaseModel):\n  a: int\n"
+    schema += "  def half(self): return self.a / 2\n"
     fit = "from amt.params import S\nprint(S(a=1).half())\n"
     tree.write(**{"amt/params.py": schema, "scripts/fit.py": fit})
     code = tree.code(*FIT)

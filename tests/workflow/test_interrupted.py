@@ -1,6 +1,7 @@
 """Builds that fail, are killed, or see their inputs edited: nothing is lost, nothing wrong is recorded."""
 
 import os
+import re
 import shutil
 import signal
 
@@ -130,11 +131,41 @@ def test_a_second_build_is_refused_while_one_runs(toy, tool, other):
     assert_nothing_to_do(toy)
 
 
-def test_an_input_that_changes_while_its_stage_runs_is_not_recorded(toy):
-    with running(toy, "snakemake", stage="model"):
+@pytest.mark.parametrize("tool", TOOLS)
+def test_an_input_that_changes_while_its_stage_runs_is_not_recorded(toy, tool):
+    with running(toy, *TOOLS[tool], stage="model"):
+        (toy.path / "data/a.txt").unlink()  # a link into the cache under DVC
         (toy.path / "data/a.txt").write_text("changed")
-    assert "an input of model changed while it ran" in toy.read("said")
+    assert re.search("an input of model changed while it ran|data/a.txt changed while model ran", toy.read("said"))
     assert "model" not in recorded(toy)
-    toy.do("snakemake")
+    toy.do(*TOOLS[tool])
     assert toy.read("reports/sum.json") == '{"sum": 180}'
+    assert_nothing_to_do(toy)
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+def test_a_program_that_is_edited_while_its_stage_runs_is_not_recorded(toy, tool):
+    """It is run by its path, so the copy of the build's start does not help."""
+    toy.write("scripts/model.sh", 'python -m scripts.model "$@"\n')
+    toy.edit("Snakefile", "python -m scripts.model", "bash scripts/model.sh")
+    with running(toy, *TOOLS[tool], stage="model"):
+        toy.write("scripts/model.sh", 'python -m scripts.model "$@"\ntrue\n')
+    assert re.search("model changed while it ran|.amt/code/model changed while model ran", toy.read("said"))
+    assert "model" not in recorded(toy)
+    toy.do(*TOOLS[tool])
+    ran(toy)
+    assert_nothing_to_do(toy)
+
+
+def test_what_a_killed_build_finished_is_kept_though_its_rule_was_changed_meanwhile(toy):
+    with running(toy, "snakemake", stage="sum") as process:
+        os.killpg(process.pid, signal.SIGKILL)
+    toy.edit("Snakefile", "python -m scripts.model", "python -u -m scripts.model")
+    assert "model did not run as dvc.yaml describes it now: what it made is kept in the cache" in toy.do(
+        "dvc", "status"
+    )
+    toy.edit("Snakefile", "python -u -m scripts.model", "python -m scripts.model")
+    ran(toy)
+    toy.do("snakemake")
+    assert ran(toy) == ["sum"]
     assert_nothing_to_do(toy)

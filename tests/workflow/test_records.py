@@ -1,5 +1,6 @@
 """What is recorded, and where: partial targets, recipes, experiments, and the command `amt`."""
 
+import fcntl
 import os
 import re
 import shutil
@@ -114,7 +115,24 @@ def test_the_cache_may_lie_wherever_dvc_s_settings_say(toy, tmp_path):
     toy.do("snakemake", **settings)
     assert ran(toy) == []
     assert not (toy.path / ".dvc/cache").exists()
-    assert "removed" in toy.do("amt", "gc", "--yes", **settings)
+    refused = toy.call("amt", "gc", "--yes", **settings)
+    assert refused.returncode == 1
+    assert "lies outside this project: other projects may use it" in refused.stdout
+    assert "removed" in toy.do("amt", "gc", "--yes", "--projects", ".", **settings)
+
+
+def test_amt_gc_keeps_what_other_projects_of_a_shared_cache_need(toy, tmp_path):
+    toy.do("dvc", "config", "cache.dir", str(tmp_path / "cache"))
+    toy.commit()
+    other = toy.clone(tmp_path / "other")
+    other.edit("params.yaml", "rate: 2", "rate: 3")
+    for project in (toy, other):
+        project.do("snakemake")
+    assert "removed" not in toy.do("amt", "gc", "--yes", "--projects", str(other.path))
+    ran(other)
+    assert_nothing_to_do(other)
+    assert "removed" in toy.do("amt", "gc", "--yes", "--projects", ".")
+    assert "is no project of DVC" in toy.call("amt", "gc", "--projects", str(tmp_path)).stdout
 
 
 def test_a_project_that_cannot_be_written_is_named(toy):
@@ -203,6 +221,28 @@ def test_an_experiment_with_changed_code_takes_it_along(committed):
     assert row[table[0].split(",").index("sum")] == "200"
 
 
+def test_amt_gc_waits_for_an_experiment_in_a_folder_of_its_own(committed):
+    hold = committed.path / "hold"
+    waiting = f'while Path("{hold}").exists():\n        time.sleep(0.05)\n    if Path(f"fail-'
+    committed.edit("scripts/stage.py", 'if Path(f"fail-', waiting)
+    hold.write_text("")
+    command = ["dvc", "exp", "run", "--temp", "--name", "aside", "-S", "rate=6"]
+    with subprocess.Popen(
+        command, cwd=committed.path, env=committed.environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    ) as process:
+        deadline = time.monotonic() + 90
+        while not list(committed.path.glob(".dvc/tmp/exps/**/ran")):
+            assert process.poll() is None, process.stdout.read()
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        done = committed.call("amt", "gc", "--yes")
+        hold.unlink()
+        said = process.stdout.read()
+    assert done.returncode == 1
+    assert "an experiment runs in" in done.stdout
+    assert process.returncode == 0, said
+
+
 # --- the command amt -----------------------------------------------------------------------------------
 
 
@@ -221,6 +261,37 @@ def test_amt_gc_removes_what_nothing_needs_and_asks_first(toy):
     toy.edit("params.yaml", "rate: 2", "rate: 3")
     toy.do("snakemake")
     assert ran(toy) == ["model", "sum"]
+
+
+def test_spoilt_records_of_runs_are_passed_over(toy):
+    built(toy)
+    for run in (toy.path / ".dvc/cache/runs").glob("??/*/*"):
+        run.chmod(0o644)
+        run.write_text("")
+    toy.write(".amt/exported.json", "[]")
+    toy.edit("params.yaml", "rate: 2", "rate: 3")
+    toy.do("snakemake")
+    toy.do("amt", "gc", "--yes")
+    ran(toy)
+    assert_nothing_to_do(toy)
+
+
+def test_amt_gc_tells_what_dvc_cannot_read(toy):
+    built(toy).commit()
+    for listing in (toy.path / ".dvc/cache/files").rglob("*.dir"):
+        listing.unlink()
+    done = toy.call("amt", "gc", "--yes")
+    assert "Traceback" not in done.stdout
+
+
+def test_who_only_records_is_not_taken_for_a_build(toy):
+    built(toy)
+    toy.edit("scripts/measure.py", "return sum(lengths)", "return sum(lengths) + 1")
+    with open(toy.path / ".amt/build.lock", "a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        said = toy.do("dvc", "status")
+    assert "a build runs here" not in said
+    assert ".amt/code/model" in said
 
 
 def test_amt_works_from_within_the_project_and_says_so_where_there_is_none(toy, tmp_path):

@@ -246,16 +246,56 @@ def test_what_dvcignore_names_is_no_part_of_an_artifact(toy):
 
 @pytest.mark.parametrize("tool", TOOLS)
 def test_a_page_is_a_file_for_the_browser_and_kept_in_the_cache(toy, tmp_path, tool):
+    toy.do("dvc", "remote", "add", "--default", "store", str(tmp_path / "store"))
     toy.do(*TOOLS[tool])
     page = toy.path / "reports/index.html"
     content = page.read_bytes()
     assert not page.is_symlink()
-    page.unlink()
+    toy.do("dvc", "push")
     ran(toy)
-    toy.do(*TOOLS[tool])
+    for command in (TOOLS[tool], ("dvc", "checkout"), ("dvc", "pull")):
+        page.unlink()
+        toy.do(*command)
+        assert ran(toy) == []
+        assert page.read_bytes() == content
+        assert not page.is_symlink()
+    assert_nothing_to_do(toy)
+
+
+def test_a_repository_within_an_input_is_no_part_of_it(toy):
+    built(toy).write("models/m/.git/HEAD", "ref")
+    assert_nothing_to_do(toy)
+    toy.write("models/m/.dvcignore", "*")
+    done = toy.call("snakemake", "-n")
+    assert "models/m/.dvcignore: patterns within an artifact have no place" in done.stdout
+    assert done.returncode == 1
+
+
+@pytest.mark.parametrize("pattern", ["/models/m", "models/", "m/"])
+def test_an_output_that_dvcignore_names_is_told(toy, pattern):
+    toy.write(".dvcignore", toy.read(".dvcignore") + pattern + "\n")
+    for command in (("snakemake",), ("amt", "export")):
+        done = toy.call(*command)
+        assert done.returncode == 1
+        assert ".dvcignore names models/m, which model makes" in done.stdout
+        assert "Traceback" not in done.stdout
     assert ran(toy) == []
-    assert page.read_bytes() == content
-    assert not page.is_symlink()
+
+
+def test_a_cache_that_is_elsewhere_now_is_filled_again(toy, tmp_path):
+    built(toy).do("dvc", "config", "cache.dir", str(tmp_path / "cache"))
+    assert_nothing_to_do(toy)
+    shutil.rmtree(toy.path / ".dvc/cache")
+    assert_nothing_to_do(toy)
+
+
+def test_a_cache_that_is_away_for_a_while_loses_nothing(toy, tmp_path):
+    toy.do("dvc", "config", "cache.dir", str(tmp_path / "cache"))
+    built(toy)
+    (tmp_path / "cache").rename(tmp_path / "away")
+    for command in (("dvc", "status"), ("dvc", "repro")):
+        assert re.search(r"the DVC cache \S+ is not there, and \d+ outputs are links", toy.call(*command).stdout)
+    (tmp_path / "away").rename(tmp_path / "cache")
     assert_nothing_to_do(toy)
 
 
