@@ -15,7 +15,7 @@ import yaml
 
 from amt import params
 from amt.errors import ParamsError
-from amt.params import SOURCES, SOURCES_WITHOUT_ADAPTER, STANDIN_QUESTIONS, load
+from amt.params import SOURCES, SOURCES_WITHOUT_ADAPTER, STANDIN_QUESTIONS, load, load_for_stage
 from amt.sources.catalogue import DATASETS
 from amt.standins.benchmarks import arena_questions, math_questions
 from tests.recipe_comments import keys
@@ -355,3 +355,14 @@ def test_the_whole_flow_plans(tmp_path, recipe, jobs):
     assert table["evaluate"] == "4"
     for rule, count in jobs.items():
         assert int(table[rule]) >= count
+
+
+def test_a_stage_sees_no_order_of_keys(tmp_path):
+    def reversed_keys(value):
+        return {key: reversed_keys(value[key]) for key in reversed(value)} if isinstance(value, dict) else value
+
+    other = tmp_path / "other.yaml"
+    other.write_text(yaml.safe_dump(reversed_keys(yaml.safe_load(LAPTOP.read_text())), sort_keys=False))
+    assert list(load(LAPTOP).sources) != list(load(other).sources)
+    assert load_for_stage(LAPTOP).model_dump_json() == load_for_stage(other).model_dump_json()
+    assert load_for_stage(LAPTOP).model_dump() == load(LAPTOP).model_dump()

@@ -19,8 +19,9 @@ from benchmarks.rebuild.trial import Bench, Outcome
 ENOUGH = 200
 TAKEN_EVERY = {"settings": 4, "code": 3, "harmless": 3}
 """Of the many edits of these kinds one in so many is tried, unless all are asked for."""
-ASKED_EVERY = 4
-"""Edits, of which the two dry questions are asked of one: they cost a second each."""
+MOST_SECONDS = {"noop_s": 5.0, "why_s": 3.0}
+"""Of a call that has nothing to do, and of `amt why --all`, as a user may expect of the laptop recipe, which has more
+stages than the miniature."""
 LOUD_EVERY = 10
 """Edits of settings, code and libraries, of which one gives other bytes that go on to the end of the flow. DVC takes a
 second a stage for it, so the others change no byte: what they reach runs, and nothing behind it."""
@@ -86,13 +87,14 @@ def measure(edits: list[Edit], folder: Path, least: int) -> int:
         f"rebuild: edits={len(outcomes)} stale={stale} needless={needless} disagree={disagree} "
         + " ".join(f"{name}={value:.1f}" for name, value in seconds.items())
     )
-    return int(bool(stale or needless or disagree) or len(outcomes) < least)
+    is_slow = any(seconds[name] > most for name, most in MOST_SECONDS.items())
+    return int(bool(stale or needless or disagree) or len(outcomes) < least or (is_slow and least > 0))
 
 
 def tried(bench: Bench, edit: Edit, number: int, total: int) -> Outcome:
     started = time.monotonic()
     quiet = edit.kind in ("settings", "code", "library") and number % LOUD_EVERY != 1
-    outcome = bench.try_out(edit, ask=number % ASKED_EVERY == 0, quiet=quiet)
+    outcome = bench.try_out(edit, quiet=quiet)
     runs = f"{len(outcome.expected)} to run"
     print(f"[{number}/{total}] {time.monotonic() - started:.1f} s  {edit.name}: {runs}", flush=True)
     if not outcome.is_right:

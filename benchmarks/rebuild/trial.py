@@ -1,6 +1,7 @@
 """One edit, done in two places: judged, built by one tool in each, compared with the oracle, judged by the other."""
 
 import json
+import re
 import shutil
 from collections import Counter
 from dataclasses import dataclass, field
@@ -9,7 +10,7 @@ from pathlib import Path
 
 from benchmarks.rebuild import oracle
 from benchmarks.rebuild.edit import Edit
-from benchmarks.rebuild.flow import STAGES
+from benchmarks.rebuild.flow import STAGES, Stage
 from benchmarks.rebuild.places import IDLE, QUESTIONS, TOOLS, Place, run_beside
 
 OTHER = {"snakemake": "dvc", "dvc": "snakemake"}
@@ -64,10 +65,9 @@ class Bench:
             assert place.ran() == []
             place.save()
 
-    def try_out(self, edit: Edit, *, ask: bool = False, quiet: bool = False) -> Outcome:
+    def try_out(self, edit: Edit, *, quiet: bool = False) -> Outcome:
         """
         Args:
-            ask: also compare what `snakemake -n` and `dvc status` say before anything runs.
             quiet: the bytes of the stages that the edit changes stay as they were, as they do for many a real edit:
                 then these run, and nothing behind them.
         """
@@ -85,8 +85,7 @@ class Bench:
             self._lay(self.effects)
             expected = self._expected(edit, self.effects, before, set())
         outcome.expected = expected.runs
-        if ask:
-            self._ask(outcome)
+        self._ask(outcome)
         self._run(outcome)
         self._compare(outcome, expected)
         if any(outcome.ran.values()):
@@ -140,14 +139,23 @@ class Bench:
         return oracle.build_clean(self.folder, effects, stages)
 
     def _ask(self, outcome: Outcome) -> None:
-        """Nothing runs: a tool may only say more than will run, of what waits for others."""
+        """What `snakemake -n` and `dvc status` name before anything runs. Snakemake also names what may follow, DVC
+        only what it sees by itself; both name what the edit reaches directly."""
+        least = {"snakemake": outcome.expected, "dvc": outcome.edit.direct & outcome.expected}
+        most = {"snakemake": outcome.expected | _behind(outcome.expected, outcome.edit.stages), "dvc": outcome.expected}
         done = run_beside([(place, QUESTIONS[tool]) for tool, place in self.places.items()])
         for (tool, place), asked in zip(self.places.items(), done):
+            asks, named = " ".join(QUESTIONS[tool]), NAMED[tool](asked.stdout)
             if asked.returncode:
                 outcome.disagree.append(f"{tool} cannot say what it would do: {asked.stdout[-300:]}")
-            elif bool(outcome.expected) == (IDLE[tool] in asked.stdout) and not _restores(outcome.edit):
-                said = "nothing to do" if IDLE[tool] in asked.stdout else "something to do"
-                outcome.disagree.append(f"{' '.join(QUESTIONS[tool])} said that there is {said}")
+            elif _restores(outcome.edit):
+                pass  # DVC calls changed what it will bring back
+            elif lacking := least[tool] - named:
+                outcome.disagree.append(f"{asks} did not name {_listed(lacking)}")
+            elif more := named - most[tool]:
+                outcome.disagree.append(f"{asks} named {_listed(more)}")
+            elif bool(outcome.expected) == (IDLE[tool] in asked.stdout):
+                outcome.disagree.append(f"{asks} is wrong on whether there is nothing to do")
             place.ran()
 
     def _run(self, outcome: Outcome) -> None:
@@ -181,8 +189,36 @@ class Bench:
                 outcome.disagree.append(f"after {tool}, {other} ran {_listed(ran)}: {said.stdout[-300:]}")
 
 
+def _named_by_snakemake(said: str) -> set[str]:
+    """Of the blocks of a plan: `rule raw:`, and its wildcards some lines below."""
+    names = set()
+    for block in re.findall(r"^(?:local)?rule \w+:\n(?:    .*\n)*", said, re.MULTILINE):
+        rule = re.match(r"(?:local)?rule (\w+)", block)[1]
+        values = re.findall(r"=([^,\n]+)", "".join(re.findall(r"^    wildcards: (.*)$", block, re.MULTILINE)))
+        names.add("-".join([rule, *values]))
+    return names - {"all"}
+
+
+def _named_by_dvc(said: str) -> set[str]:
+    return set(re.findall(r"^(\S+):$", said, re.MULTILINE))
+
+
+NAMED = {"snakemake": _named_by_snakemake, "dvc": _named_by_dvc}
+
+
+def _behind(runs: set[str], stages: list[Stage]) -> set[str]:
+    """Stages that read what these make, directly or through others."""
+    found, more = set(), set(runs)
+    while more:
+        made = {path for stage in stages if stage.name in more for path in stage.outputs.values()}
+        readers = {stage.name for stage in stages if any(made.intersection(paths) for paths in stage.inputs.values())}
+        more = readers - found
+        found |= readers
+    return found
+
+
 def _restores(edit: Edit) -> bool:
-    """DVC calls changed what it will bring back; nothing runs."""
+    """Whether what differs comes back without a run."""
     return edit.undone is not None or edit.kind == "files"
 
 

@@ -72,10 +72,10 @@ def running(toy, *command: str, stage: str):
 
 
 def files(toy) -> dict[str, tuple[int, int]]:
-    """Size and time of everything but compiled modules, git's own and Snakemake's log."""
+    """Size and time of everything but git's own."""
     found = {}
     for folder, folders, names in os.walk(toy.path):
-        folders[:] = [name for name in folders if name not in ("log", "__pycache__", ".git")]
+        folders[:] = [name for name in folders if name != ".git"]
         for name in names:
             stat = os.lstat(os.path.join(folder, name))
             found[os.path.join(folder, name)] = (stat.st_size, stat.st_mtime_ns)
