@@ -8,22 +8,7 @@ from hypothesis import strategies as st
 
 from amt.build.command import normal
 
-PIECES = [
-    "a",
-    "b c",
-    "'d  e'",
-    '"f  \'g"',
-    '"h \\" i"',
-    "\\ ",
-    "\\\\",
-    "#x",
-    "y#z",
-    "'#'",
-    "' \n '",
-    "$0",
-    "j\\'k",
-    "-",
-]
+PIECES = ["a", "b c", "'d  e'", '"f  \'g"', '"h \\" i"', "\\ ", "\\\\", "#x", "y#z", "'#'", "' \n '", "$0"]
 GAPS = [" ", "   ", "\t", " \\\n    ", "\\\n", "\n    ", "\n\n", " # a 'note\n", "; "]
 
 
