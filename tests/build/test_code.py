@@ -14,8 +14,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from amt.build.code import SETTLED_NS, Code, SourceTree, installed_version
+from amt.build.code import Code, SourceTree
+from amt.build.libraries import installed_version
 from amt.build.stages import BuildError, described
+from amt.build.tree import SETTLED_NS
 from amt.rows import QUERY, write_rows
 from tests.build.conftest import MODEL, Tree
 
