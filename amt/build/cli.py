@@ -235,10 +235,9 @@ def call_commit(args: argparse.Namespace) -> int:
 
 def call_gc(args: argparse.Namespace) -> int:
     from amt.build.commit import commit
-    from amt.build.garbage import Garbage, find, remove
-    from amt.build.pin import build_lock
+    from amt.build.garbage import Garbage, find, held, remove
 
-    with build_lock():
+    with held(args.projects):
         commit()
         garbage = find(args.projects)
     if not garbage.objects:
@@ -252,7 +251,7 @@ def call_gc(args: argparse.Namespace) -> int:
         if input("Remove them? They can only come back by running their stages again. [y/N] ").lower() != "y":
             print("nothing was removed.")
             return 1
-    with build_lock():
+    with held(args.projects):
         commit()
         now = find(args.projects)  # what was asked about, less what came to be needed since
         objects = {file: size for file, size in garbage.objects.items() if file in now.objects}

@@ -1,11 +1,12 @@
 """What the DVC cache holds that nothing needs any more, and its removal."""
 
+import contextlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from amt.build.pin import experiments
+from amt.build.pin import build_lock, experiments
 from amt.build.records import all_made, cache_folder, is_shared
 from amt.build.repository import inside, repository
 from amt.build.stages import BuildError
@@ -26,8 +27,24 @@ class Garbage:
         return sum(self.objects.values())
 
 
+@contextlib.contextmanager
+def held(projects: Sequence[Path] = ()) -> Iterator[None]:
+    """Hold this project and those: while one builds or records, what it has just made is needed and nobody says so.
+
+    Raises:
+        BuildError: a build runs in one.
+    """
+    with contextlib.ExitStack() as stack:
+        for root in sorted({Path.cwd(), *projects}):
+            if not (root / ".dvc").is_dir():
+                raise BuildError(f"--projects: {root} is no project of DVC.")
+            with inside(root):
+                stack.enter_context(build_lock())
+        yield
+
+
 def find(projects: Sequence[Path] = ()) -> Garbage:
-    """Look through workspace, branches, tags and experiments. Changes nothing.
+    """Look through workspace, branches, tags and experiments. Changes nothing. Call it where they are `held`.
 
     Args:
         projects: that use this cache. This one always does.
@@ -43,9 +60,7 @@ def find(projects: Sequence[Path] = ()) -> Garbage:
             "`--projects DIR ...`; if there is none, `--projects .`."
         )
     needed: set[str] = set()
-    for root in {Path.cwd(), *(project.resolve() for project in projects)}:
-        if not (root / ".dvc").is_dir():
-            raise BuildError(f"--projects: {root} is no project of DVC.")
+    for root in sorted({Path.cwd(), *projects}):
         with inside(root):
             if cache_folder().resolve() != cache.resolve():
                 raise BuildError(f"--projects: {root} has another cache: {cache_folder()}.")
@@ -81,7 +96,7 @@ def _outs(run: Path) -> set[str]:
 
 
 def remove(garbage: Garbage) -> None:
-    """Remove it: entries of the run cache first, so that none ever names what is gone. Needs the build's lock."""
+    """Remove it: entries of the run cache first, so that none ever names what is gone. Call it where all is `held`."""
     for file in (*garbage.runs, *garbage.objects):
         file.chmod(0o644)
         file.unlink()
