@@ -36,9 +36,10 @@ BODY, MAIN = "<body>", "<main>"
 LISTS_NAMES = re.compile(r"(?:\b(?:globals|vars)\([^()]*\)|__dict__)(?!\s*(?:\[|\.(?:get|setdefault|update)\())")
 """Names of a module that are gone through, not one that is looked up."""
 PLAIN_DECORATORS = {
-    "abstractmethod", "asynccontextmanager", "cache", "cached_property", "classmethod", "computed_field",
-    "contextmanager", "dataclass", "field_serializer", "field_validator", "final", "lru_cache", "model_serializer",
-    "model_validator", "overload", "override", "property", "staticmethod", "total_ordering", "validate_call", "wraps",
+    "abstractmethod", "asynccontextmanager", "autocast", "cache", "cached_property", "classmethod", "compile",
+    "computed_field", "contextmanager", "dataclass", "enable_grad", "field_serializer", "field_validator", "final",
+    "inference_mode", "jit", "lru_cache", "model_serializer", "model_validator", "njit", "no_grad", "overload",
+    "override", "property", "staticmethod", "total_ordering", "validate_call", "wraps",
 }  # fmt: skip
 """Decorators that register nothing; what has another one may be reached without being mentioned."""
 

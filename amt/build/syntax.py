@@ -10,6 +10,8 @@ import hashlib
 import re
 from collections.abc import Iterable, Iterator
 
+from amt.build.loads import PACKAGES
+
 SCHEMA = "amt.params"
 INTROSPECTION = {
     "__annotations__", "__code__", "__doc__", "_getframe", "annotation", "currentframe", "f_locals",
@@ -21,6 +23,10 @@ REGISTRIES = {"__init_subclass__", "__subclasses__", "metaclass"}
 NAME = re.compile(r"[^\W\d]\w*")
 DOTTED = re.compile(r"[^\W\d]\w*(?:[.:][^\W\d]\w*)*[.]?")
 AFTER_M = re.compile(r"-m\s+([^\W\d]\w*(?:\.[^\W\d]\w*)*)(?![\w.])")
+IN_COMMAND = re.compile(
+    rf"(?:^|[;&|]|\b(?:sh|bash|source|python[\d.]*)\b)\s*(?:\./)?((?:{'|'.join(PACKAGES)})/[\w./-]+\.\w+)(?=$|[\s;&|])"
+)
+"""A file of the project that a shell runs."""
 FILE_NAME = re.compile(r"[^\s]*[./-][^\s]*|[^\n]*(?:/[^\n]*|\.\w{1,8})")
 PEEKS = re.compile(r"\b(?:locals|vars|eval|exec|dir)\b")
 
@@ -383,7 +389,7 @@ class Normaliser(ast.NodeTransformer):
             self.facts.strings.add(text.replace(":", "."))
         elif len(text) < 256 and FILE_NAME.fullmatch(text):
             self.facts.strings.add(text.strip("/"))
-        self.facts.strings |= set(AFTER_M.findall(text))
+        self.facts.strings |= {*AFTER_M.findall(text), *IN_COMMAND.findall(text)}
 
 
 def deciding(statements: Iterable[ast.stmt], skips_type_checking: bool) -> Iterator[ast.stmt]:

@@ -113,6 +113,22 @@ def test_what_a_program_runs_in_turn_counts(tree, text, counted):
     assert "scripts/unused.sh" not in found
 
 
+@pytest.mark.parametrize("command", ["bash scripts/run.sh --x 1", "cd x; scripts/run.sh", "scripts/run.sh x | cat"])
+def test_a_program_within_a_command_in_code_counts(tree, command):
+    tree.write(**{"scripts/fit.py": f"import os\nos.system({command!r})\n", "scripts/run.sh": "true\n"})
+    assert "scripts/run.sh" in tree.counted(*FIT)
+    tree.write(**{"scripts/fit.py": "raise SystemExit('write it into scripts/run.sh, please')\n"})
+    assert "scripts/run.sh" not in tree.counted(*FIT)
+
+
+def test_a_decorator_that_registers_nothing_makes_nothing_count(tree):
+    decorated = "import torch\n@torch.no_grad()\ndef other(): return {}\n"
+    tree.write(**{"scripts/fit.py": "from amt import other\n" + RUN, "amt/other.py": decorated.format(1)})
+    code = tree.code(*FIT)
+    tree.write(**{"amt/other.py": decorated.format(2)})
+    assert tree.code(*FIT) == code
+
+
 def test_a_compiled_module_counts(tree):
     tree.write(**{"scripts/fit.py": "from amt.fast import f\nf()\n", "amt/fast.cpython-311-x86_64-linux-gnu.so": "1"})
     assert "amt/fast.cpython-311-x86_64-linux-gnu.so" in tree.counted(*FIT)
