@@ -54,7 +54,7 @@ def _dvc_told() -> Iterator[None]:
             from dvc.exceptions import DvcException
 
             if isinstance(error, DvcException):
-                raise BuildError(f"DVC: {error}") from error
+                raise BuildError(f"DVC: {error}" + (f": {error.__cause__}" if error.__cause__ else "")) from error
         raise
 
 

@@ -81,7 +81,7 @@ class Judge:
             makers: verdicts of the stages whose outputs it reads, by path; without them what lies there is final.
         """
         makers = makers or {}
-        settings = self.settings(stage)
+        settings, _ = self.settings(stage), self.code(stage)  # what is wrong with them is told now, not by the build
         waits_for = tuple(path for path in stage.inputs if path in makers and makers[path].state is State.RUN)
         found = {path: self._content(path, makers) for path in stage.inputs if path not in waits_for}
         missing = tuple(path for path, content in found.items() if content is None)

@@ -165,3 +165,16 @@ def test_the_jobs_of_a_group_do_not_run_if_their_inputs_come_out_as_they_were(to
     toy.do("snakemake")
     assert ran(toy) == ["word-a", "word-b"]
     assert_nothing_to_do(toy)
+
+
+def test_a_module_that_lies_elsewhere_is_refused_before_any_job(toy):
+    toy.write("tools.py", "")
+    toy.write(
+        "scripts/model.py", "import tools\n" + toy.read("scripts/model.py").replace("json.dumps(", "tools.dumps(")
+    )
+    for command in (("snakemake",), ("snakemake", "-n"), ("amt", "why", "--all"), ("dvc", "repro")):
+        done = toy.call(*command)
+        assert done.returncode != 0
+        assert "tools.py is imported by the code of `python -m scripts.model" in done.stdout
+        assert "Traceback" not in done.stdout
+    assert ran(toy) == []
