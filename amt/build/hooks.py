@@ -207,49 +207,38 @@ class Build:
         """Start jobs, but those whose inputs came out as they were: these are finished already."""
         to_run = []
         for job in jobs:
-            if self._needs_no_run(list(job.jobs) if job.is_group() else [job]):
-                scheduler._proceed(job)
-            else:
+            members = list(job.jobs) if job.is_group() else [job]
+            verdicts = self._look_again([self.stages[member] for member in members if member in self.stages])
+            is_forced = len(verdicts) < len(members) or any(self.dag.reason(member).forced for member in members)
+            if is_forced or any(verdict.state is State.RUN for verdict in verdicts):
                 to_run.append(job)
-        for job in to_run:
-            for member in job.jobs if job.is_group() else [job]:
-                self._note_start(member)
+                for verdict in verdicts:
+                    forget_made(verdict.stage)
+                    self.started[verdict.stage.name] = verdict
+            else:
+                self._finish_without_run(verdicts)
+                scheduler._proceed(job)
         if to_run:
             run(scheduler, to_run, executor)
 
-    def _needs_no_run(self, jobs: list["Job"]) -> bool:
-        """
-        Args:
-            jobs: one, or those of a group.
-        """
-        stages = [self.stages[job] for job in jobs if job in self.stages]
-        if len(stages) < len(jobs) or any(self.dag.reason(job).forced for job in jobs):
-            return False
+    def _look_again(self, stages: list[Stage]) -> list[Verdict]:
+        """Verdicts with what lies there now. Settings and code are those of the build's start."""
+        if not stages:
+            return []
         self.judge.records = type(self.judge.records)()
-        verdicts = self.judge.plan(in_order(stages)).values()
-        if any(verdict.state is State.RUN for verdict in verdicts):
-            return False
+        return list(self.judge.plan(in_order(stages)).values())
+
+    def _finish_without_run(self, verdicts: list[Verdict]) -> None:
         restore([verdict for verdict in verdicts if verdict.state is State.RESTORE])
         for verdict in verdicts:
             self._adopt(verdict)
-            self.started.pop(verdict.stage.name, None)
+            self.started.pop(verdict.stage.name, None)  # of a try that failed
             print(f"unchanged: {verdict.stage.name} (what it is made of came out as it was)", file=sys.stderr)
-        return True
 
     def _adopt(self, verdict: Verdict) -> None:
         """Have dvc.lock say by which record a stage is up to date, if it says otherwise."""
         if verdict.state is State.CURRENT and verdict.record != self.judge.records.last(verdict.stage):
             write_made(verdict.stage, verdict.record)
-
-    def _look_again(self, stage: Stage) -> Verdict:
-        """The verdict with what lies there now. Settings and code are those of the build's start."""
-        self.judge.records = type(self.judge.records)()
-        return self.judge.verdict(stage)
-
-    def _note_start(self, job: "Job") -> None:
-        if stage := self.stages.get(job):
-            forget_made(stage)
-            self.started[stage.name] = self._look_again(stage)
 
     def _watch_jobs(self) -> None:
         """Come between Snakemake's choice of jobs and their start, and write down each that it takes for finished."""

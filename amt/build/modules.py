@@ -164,6 +164,9 @@ class _Analysis:
         }
         self._literals = {name for name, value in values.items() if is_literal(value)}
         self._reads_files = bool(MAY_READ.search(source))
+        self._loads = bool(MAY_LOAD.search(source))
+        self._peeks = bool(PEEKS.search(source))
+        self._lists = bool(LISTS_NAMES.search(source))
         self._places = Places(
             "__init__" if is_package else name.rpartition(".")[2],
             values,
@@ -244,11 +247,11 @@ class _Analysis:
             self._package,
             skips_type_checking=self._skips_type_checking,
             is_schema=self._name == SCHEMA,
-            keeps_names=bool(PEEKS.search(source)) and peeks(ast.walk(node)),
+            keeps_names=self._peeks and bool(PEEKS.search(source)) and peeks(ast.walk(node)),
         )
-        if self._reads_files or MAY_READ.search(source):
+        if self._reads_files:
             normaliser.facts.places |= set(self._places.of(node))
-        if MAY_LOAD.search(source):
+        if self._loads and MAY_LOAD.search(source):
             normaliser.facts.sought.add(modules_sought(node, self._literals))
         dump = ast.dump(normaliser.visit(node))
         return Piece(f"{position} {dump}" if position else dump, node.lineno, source, normaliser.facts)
@@ -282,7 +285,7 @@ class _Analysis:
             is_derived=any(isinstance(one, ast.ClassDef) and (one.bases or one.keywords) for one in statements),
             is_opaque=facts.is_opaque or ("modules" in facts.mentions and "__name__" in facts.names),
             introspects=bool(INTROSPECTION & facts.mentions),
-            lists_names=any(LISTS_NAMES.search(piece.source) for piece in pieces),
+            lists_names=self._lists and any(LISTS_NAMES.search(piece.source) for piece in pieces),
             sought=min(facts.sought - {""}, default=""),
             places=sorted(self._places_of(facts, targets)),
             reads_doc=facts.reads_doc and name != MAIN,  # there it is the help of the command

@@ -25,7 +25,7 @@ def positions(
         definitions: those that define names.
         body: those that do not.
     """
-    state = _State(definitions)
+    state = _State(statements, definitions)
     rebound = {
         id(statement)
         for of_name in definitions.values()
@@ -75,8 +75,18 @@ def _calls(statement: ast.stmt) -> bool:
 class _State:
     """What of a module may hold state: using it may not come out the same a second time."""
 
-    def __init__(self, definitions: dict[str, list[ast.stmt]]) -> None:
+    def __init__(self, statements: list[ast.stmt], definitions: dict[str, list[ast.stmt]]) -> None:
         self._definitions = definitions
+        self._nodes: dict[int, list[ast.AST]] = {}
+        """All within a statement, by its id."""
+        self._above: dict[int, ast.AST] = {}
+        """{id of a node: the one that it belongs to}"""
+        for statement in statements:
+            nodes = self._nodes[id(statement)] = [statement]
+            for node in nodes:
+                for child in ast.iter_child_nodes(node):
+                    self._above[id(child)] = node
+                    nodes.append(child)
         self._variables = {
             name: statements[0].value
             for name, statements in definitions.items()
@@ -92,15 +102,14 @@ class _State:
         return any(self._changes(part) for part in _executed(statement))
 
     def _changes(self, part: ast.AST) -> bool:
-        parents = _parents(part)
-        for node in ast.walk(part):
+        for node in self._nodes.get(id(part)) or ast.walk(part):
             if isinstance(node, ast.Call) and last_name(node.func) == "next":
                 return True
             if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
-                above = parents.get(id(node))
+                above = self._above.get(id(node))
                 if node.id in self._stateful and isinstance(above, ast.Call | ast.keyword | ast.Attribute):
                     return True
-                if node.id in self._variables and not self._only_reads(node, parents):
+                if node.id in self._variables and not self._only_reads(node):
                     return True
         return False
 
@@ -109,7 +118,7 @@ class _State:
     def _closed(self) -> set[str]:
         """Names of what holds state by itself, or uses what does."""
         uses = {
-            name: {node.id for one in statements for node in ast.walk(one) if isinstance(node, ast.Name)}
+            name: {node.id for one in statements for node in self._nodes[id(one)] if isinstance(node, ast.Name)}
             for name, statements in self._definitions.items()
             if name not in self._variables or _is_lambda(self._variables[name])
         }
@@ -125,10 +134,9 @@ class _State:
             return False  # its uses are looked at one by one
         if any(last_name(decorator) not in HARMLESS for decorator in getattr(statement, "decorator_list", [])):
             return True
-        parents = _parents(statement)
-        return any(self._keeps(node, parents) for node in ast.walk(statement))
+        return any(map(self._keeps, self._nodes[id(statement)]))
 
-    def _keeps(self, node: ast.AST, parents: dict[int, ast.AST]) -> bool:
+    def _keeps(self, node: ast.AST) -> bool:
         if isinstance(node, ast.Global | ast.Nonlocal):
             return True
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
@@ -142,21 +150,21 @@ class _State:
         if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store | ast.Del):
             return root_name(node) in {*self._definitions, "cls", "type"} or "__class__" in ast.unparse(node)
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id in self._variables:
-            return not self._only_reads(node, parents)
+            return not self._only_reads(node)
         return False
 
-    def _only_reads(self, name: ast.Name, parents: dict[int, ast.AST]) -> bool:
+    def _only_reads(self, name: ast.Name) -> bool:
         """Whether the use of a variable of the module leaves what it holds as it is."""
         value = self._variables[name.id]
         if _is_constant(value) or _is_lambda(value):
             return True
         if isinstance(value, ast.GeneratorExp) or (isinstance(value, ast.Call) and self._gives_state(value)):
             return False
-        above = parents.get(id(name))
+        above = self._above.get(id(name))
         if isinstance(above, ast.Call) and above.func is name:
             return False
         if isinstance(above, ast.Attribute):
-            return above.attr in READS or not isinstance(parents.get(id(above)), ast.Call)
+            return above.attr in READS or not isinstance(self._above.get(id(above)), ast.Call)
         if isinstance(above, ast.Subscript) and name is above.value:
             return isinstance(above.ctx, ast.Load)
         if isinstance(value, DISPLAYS) and isinstance(above, ast.Call | ast.keyword):
@@ -166,7 +174,7 @@ class _State:
     def _gives_state(self, call: ast.Call) -> bool:
         name = last_name(call.func)
         keepers = ast.Yield | ast.YieldFrom | ast.Nonlocal | ast.Global
-        made_by = [node for statement in self._definitions.get(name, []) for node in ast.walk(statement)]
+        made_by = [node for statement in self._definitions.get(name, []) for node in self._nodes[id(statement)]]
         return name in ONCE or any(isinstance(node, keepers) for node in made_by)
 
 
@@ -205,7 +213,3 @@ def _is_constant(value: ast.AST | None) -> bool:
     if isinstance(value, ast.UnaryOp):
         return _is_constant(value.operand)
     return value is None or isinstance(value, ast.Constant | ast.JoinedStr)
-
-
-def _parents(node: ast.AST) -> dict[int, ast.AST]:
-    return {id(child): parent for parent in ast.walk(node) for child in ast.iter_child_nodes(parent)}

@@ -389,7 +389,10 @@ class Normaliser(ast.NodeTransformer):
             self.facts.strings.add(text.replace(":", "."))
         elif len(text) < 256 and FILE_NAME.fullmatch(text):
             self.facts.strings.add(text.strip("/"))
-        self.facts.strings |= {*AFTER_M.findall(text), *IN_COMMAND.findall(text)}
+        if "-m" in text:
+            self.facts.strings |= set(AFTER_M.findall(text))
+        if "/" in text:
+            self.facts.strings |= set(IN_COMMAND.findall(text))
 
 
 def deciding(statements: Iterable[ast.stmt], skips_type_checking: bool) -> Iterator[ast.stmt]:

@@ -53,14 +53,15 @@ def test_a_run_killed_from_outside_is_made_once_more(kills, ended):
         workers = set(psutil.Process().children(recursive=True)) - set(before)
         result = thread.submit(sandbox.map, lambda run, _: run(code, Input("stdin")), [0])
         killed = 0
-        while killed < kills:
+        while killed < kills and not result.done():
             for process in set(psutil.Process().children(recursive=True)) - workers - set(before):
                 with contextlib.suppress(psutil.NoSuchProcess):
                     process.kill()
-                    process.wait(10)
                     killed += 1
+                    process.wait(10)
             time.sleep(0.02)
         (execution,) = result.result(60)
+    assert killed == kills
     assert (execution.ended, execution.stdout) == (ended, b"7\n" if ended == "exited" else b"")
 
 

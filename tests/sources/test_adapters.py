@@ -416,7 +416,7 @@ def test_raw_rows_become_queries_and_every_row_is_accounted_for(tmp_path):
 def test_an_unknown_source_is_a_clear_error(tmp_path):
     done = _script("raw", "--source", "nowhere", "--rows", tmp_path / "rows.parquet")
     assert done.returncode == 1
-    assert done.stderr.startswith("error: params.yaml: sources has no nowhere (it has: openr1_math_220k,")
+    assert done.stderr.startswith("error: params.yaml: sources has no nowhere (it has: acecode_87k,")
     assert not list(tmp_path.iterdir())
 
 
