@@ -80,7 +80,7 @@ class Contents:
 
     def save(self) -> None:
         if self._store and self._new:
-            with contextlib.suppress(OSError), publish_file(self._store) as temporary:  # it saves time, nothing else
+            with contextlib.suppress(OSError), publish_file(self._store, is_cache=True) as temporary:
                 temporary.write_text(json.dumps(self._known))
             self._new = False
 

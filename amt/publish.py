@@ -14,10 +14,11 @@ from pathlib import Path
 
 def _temporary(path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    for leftover in path.parent.glob(f".{path.name}.partial-*"):
-        if not _is_being_written(leftover):
+    prefix = f".{path.name}.partial-"
+    for name in os.listdir(path.parent):
+        if name.startswith(prefix) and not _is_being_written(leftover := path.parent / name):
             shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink(missing_ok=True)
-    return path.parent / f".{path.name}.partial-{os.getpid()}"
+    return path.parent / f"{prefix}{os.getpid()}"
 
 
 def _is_being_written(leftover: Path) -> bool:
@@ -35,27 +36,36 @@ def _flush(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def publish_file(path: str | Path) -> Iterator[Path]:
-    """Yield a temporary path; rename it to `path` when the block ends without an exception."""
+def publish_file(path: str | Path, *, is_cache: bool = False) -> Iterator[Path]:
+    """Yield a temporary path; rename it to `path` when the block ends without an exception.
+
+    Args:
+        is_cache: it saves time, nothing else, so it is not flushed to disk: a power cut may leave it empty.
+    """
     path = Path(path)
     temporary = _temporary(path)
     try:
         yield temporary
-        _flush(temporary)
+        if not is_cache:
+            _flush(temporary)
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
-def publish_directory(path: str | Path) -> Iterator[Path]:
-    """Yield an empty temporary directory; rename it to `path` when the block ends without an exception."""
+def publish_directory(path: str | Path, *, is_cache: bool = False) -> Iterator[Path]:
+    """Yield an empty temporary directory; rename it to `path` when the block ends without an exception.
+
+    Args:
+        is_cache: as of `publish_file`.
+    """
     path = Path(path)
     temporary = _temporary(path)
     temporary.mkdir()
     try:
         yield temporary
-        for file in temporary.rglob("*"):
+        for file in () if is_cache else temporary.rglob("*"):
             if file.is_file():
                 _flush(file)
         if path.exists():

@@ -9,6 +9,7 @@ import atexit
 import contextlib
 import logging
 import os
+import re
 import shutil
 import time
 from collections.abc import Iterator
@@ -54,6 +55,7 @@ def install() -> None:
         _refuse_changed_inputs()
         _read_pinned_settings()
         _read_each_recipe_once()
+        _keep_indices_open()
         _look_at_protected_objects()
         _copy_pages()
 
@@ -255,6 +257,35 @@ def _read_each_recipe_once() -> None:
         return read[mark]
 
     module.load_path = load_once
+
+
+def _keep_indices_open() -> None:
+    """For every output that it saves, DVC parses Git's index anew, to see that Git has none of it, and opens its list
+    of links anew: 6 ms each."""
+    from dvc_data.hashfile.state import State
+    from scmrepo.git.backend.dulwich import DulwichBackend
+
+    read: dict[tuple, frozenset[str]] = {}
+
+    def is_tracked(self: DulwichBackend, path: str) -> bool:
+        try:
+            stat = os.stat(self.repo.index_path())
+        except FileNotFoundError:
+            return False
+        mark = (self.repo.index_path(), stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
+        if mark not in read or time.time_ns() - stat.st_ctime_ns < SETTLED_NS:
+            files = [os.fsdecode(file) for file in self.repo.open_index()]
+            read[mark] = frozenset(files).union(*map(_folders_of, files))
+        return os.path.relpath(path, self.root_dir) in read[mark]
+
+    def set_link(self: State, path: str, inode: int, mtime: str) -> None:
+        self.links[os.path.relpath(path, self.root_dir)] = (inode, mtime)
+
+    DulwichBackend.is_tracked, State.set_link = is_tracked, set_link
+
+
+def _folders_of(path: str) -> list[str]:
+    return [path[: match.start()] for match in re.finditer("/", path)]
 
 
 _pinned_root: Path | None = None

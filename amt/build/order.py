@@ -1,6 +1,7 @@
 """Where the order of a module's statements matters, although each is hashed by itself."""
 
 import ast
+from functools import cached_property
 
 from amt.build.syntax import binds_package, last_name, root_name
 
@@ -25,7 +26,7 @@ def positions(
         definitions: those that define names.
         body: those that do not.
     """
-    state = _State(statements, definitions)
+    state = _State(definitions)
     rebound = {
         id(statement)
         for of_name in definitions.values()
@@ -75,24 +76,17 @@ def _calls(statement: ast.stmt) -> bool:
 class _State:
     """What of a module may hold state: using it may not come out the same a second time."""
 
-    def __init__(self, statements: list[ast.stmt], definitions: dict[str, list[ast.stmt]]) -> None:
+    def __init__(self, definitions: dict[str, list[ast.stmt]]) -> None:
         self._definitions = definitions
         self._nodes: dict[int, list[ast.AST]] = {}
-        """All within a statement, by its id."""
+        """All within a node, by its id, as far as that was asked for."""
         self._above: dict[int, ast.AST] = {}
         """{id of a node: the one that it belongs to}"""
-        for statement in statements:
-            nodes = self._nodes[id(statement)] = [statement]
-            for node in nodes:
-                for child in ast.iter_child_nodes(node):
-                    self._above[id(child)] = node
-                    nodes.append(child)
         self._variables = {
             name: statements[0].value
             for name, statements in definitions.items()
             if isinstance(statements[0], ast.Assign | ast.AnnAssign)
         }
-        self._stateful = self._closed()
 
     def may_change(self, statement: ast.stmt) -> bool:
         """Whether a definition, when it is executed, may change an object of its module: it calls a method of one,
@@ -102,23 +96,33 @@ class _State:
         return any(self._changes(part) for part in _executed(statement))
 
     def _changes(self, part: ast.AST) -> bool:
-        for node in self._nodes.get(id(part)) or ast.walk(part):
+        for node in self._within(part):
             if isinstance(node, ast.Call) and last_name(node.func) == "next":
                 return True
-            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
-                above = self._above.get(id(node))
-                if node.id in self._stateful and isinstance(above, ast.Call | ast.keyword | ast.Attribute):
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id in self._definitions:
+                is_used = isinstance(self._above.get(id(node)), ast.Call | ast.keyword | ast.Attribute)
+                if is_used and node.id in self._stateful:
                     return True
                 if node.id in self._variables and not self._only_reads(node):
                     return True
         return False
 
+    def _within(self, part: ast.AST) -> list[ast.AST]:
+        if id(part) not in self._nodes:
+            nodes = self._nodes[id(part)] = [part]
+            for node in nodes:
+                for child in ast.iter_child_nodes(node):
+                    self._above[id(child)] = node
+                    nodes.append(child)
+        return self._nodes[id(part)]
+
     # --- what holds state
 
-    def _closed(self) -> set[str]:
+    @cached_property
+    def _stateful(self) -> set[str]:
         """Names of what holds state by itself, or uses what does."""
         uses = {
-            name: {node.id for one in statements for node in self._nodes[id(one)] if isinstance(node, ast.Name)}
+            name: {node.id for one in statements for node in self._within(one) if isinstance(node, ast.Name)}
             for name, statements in self._definitions.items()
             if name not in self._variables or _is_lambda(self._variables[name])
         }
@@ -134,7 +138,7 @@ class _State:
             return False  # its uses are looked at one by one
         if any(last_name(decorator) not in HARMLESS for decorator in getattr(statement, "decorator_list", [])):
             return True
-        return any(map(self._keeps, self._nodes[id(statement)]))
+        return any(map(self._keeps, self._within(statement)))
 
     def _keeps(self, node: ast.AST) -> bool:
         if isinstance(node, ast.Global | ast.Nonlocal):
@@ -174,7 +178,7 @@ class _State:
     def _gives_state(self, call: ast.Call) -> bool:
         name = last_name(call.func)
         keepers = ast.Yield | ast.YieldFrom | ast.Nonlocal | ast.Global
-        made_by = [node for statement in self._definitions.get(name, []) for node in self._nodes[id(statement)]]
+        made_by = [node for statement in self._definitions.get(name, []) for node in self._within(statement)]
         return name in ONCE or any(isinstance(node, keepers) for node in made_by)
 
 

@@ -87,12 +87,21 @@ def pin(snapshot: Snapshot) -> Pin:
     for other in PINS.glob("*"):
         if other != folder:
             shutil.rmtree(other, ignore_errors=True)
-    if not folder.exists():
-        with publish_directory(folder) as temporary:
+    if not _is_laid(folder, snapshot):
+        with publish_directory(folder, is_cache=True) as temporary:
+            for place in dict.fromkeys(path.parent for path in snapshot.files):
+                (temporary / place).mkdir(parents=True, exist_ok=True)
             for path, content in snapshot.files.items():
-                (temporary / path).parent.mkdir(parents=True, exist_ok=True)
                 (temporary / path).write_bytes(content)
     return Pin.at(folder)
+
+
+def _is_laid(folder: Path, snapshot: Snapshot) -> bool:
+    """Whether it is there, and is what it was laid down as."""
+    try:
+        return all((folder / path).read_bytes() == content for path, content in snapshot.files.items())
+    except FileNotFoundError:
+        return False
 
 
 # --- one build at a time -----------------------------------------------------------------------------------

@@ -100,9 +100,9 @@ def write_code_file(stage: Stage, text: str) -> None:
 
 
 def _write_changed(file: Path, text: str) -> None:
-    """Write it if it changed: its time stamp says when."""
+    """Write it if it changed: its time stamp says when. What it held before a power cut does not count."""
     if not file.exists() or file.read_text() != text:
-        with publish_file(file) as temporary:
+        with publish_file(file, is_cache=True) as temporary:
             temporary.write_text(text)
 
 

@@ -113,7 +113,7 @@ class Tree:
             for name, module in self._modules.items()
             if isinstance(module, Module) and max(self._files[name].mark[1:]) < settled
         }
-        with contextlib.suppress(OSError), publish_file(self._cache) as temporary:  # it saves time, nothing else
+        with contextlib.suppress(OSError), publish_file(self._cache, is_cache=True) as temporary:
             temporary.write_text(json.dumps({"format": FORMAT, "modules": modules}, separators=(",", ":")))
         self._new = False
 

@@ -100,6 +100,19 @@ def test_a_lost_lock_is_written_again_from_the_run_cache(toy):
     assert yaml.safe_load(toy.read("dvc.lock")) == before
 
 
+@pytest.mark.parametrize("tool", TOOLS)
+def test_a_copy_of_the_code_that_a_power_cut_emptied_is_laid_down_again(toy, tool):
+    built(toy)
+    copied = [path for path in (toy.path / ".amt/pins").rglob("*.py") if path.stat().st_size]
+    assert any(path.name == "measure.py" for path in copied)
+    for path in copied:
+        path.write_text("")
+    shutil.rmtree(toy.path / ".dvc/cache")
+    toy.do(*TOOLS[tool])
+    assert ran(toy) == STAGES
+    assert toy.read("reports/sum.json") == '{"sum": 180}'
+
+
 # --- while a build runs --------------------------------------------------------------------------------
 
 

@@ -271,6 +271,22 @@ def test_a_repository_within_an_input_is_no_part_of_it(toy):
     assert done.returncode == 1
 
 
+@pytest.mark.parametrize("tool", TOOLS)
+@pytest.mark.parametrize("output", ["data/a.txt", "models/m"])
+def test_an_output_that_git_has_is_told_and_recorded_when_git_has_it_no_more(toy, tool, output):
+    path = toy.path / output
+    path.mkdir(parents=True) if output == "models/m" else path.parent.mkdir()
+    (path / "kept" if path.is_dir() else path).write_text("of old")
+    toy.do("git", "add", "--force", output)
+    said = toy.call(*TOOLS[tool]).stdout
+    assert re.search(rf"output '{output}' is already tracked by SCM", said), said
+    assert ("word-a" if output == "data/a.txt" else "model") not in recorded(toy)
+    toy.do("git", "rm", "--cached", "-r", "--force", "--quiet", output)
+    toy.do(*TOOLS[tool])
+    assert recorded(toy) == STAGES
+    assert_nothing_to_do(toy)
+
+
 @pytest.mark.parametrize("pattern", ["/models/m", "models/", "m/"])
 def test_an_output_that_dvcignore_names_is_told(toy, pattern):
     toy.write(".dvcignore", toy.read(".dvcignore") + pattern + "\n")
