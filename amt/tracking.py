@@ -290,20 +290,19 @@ class _Store:
             self._experiments[name] = found.experiment_id if found else self.client.create_experiment(name, location)
         return self._experiments[name]
 
-    def declared(self, command: list[str]) -> tuple[str | None, list[str] | None]:
-        """Name and settings of the stage of dvc.yaml with this command, whichever recipe it was given."""
+    def declared(self, command: list[str]) -> tuple[str | None, dict[str, Any]]:
+        """Name and entry of the stage of dvc.yaml with this command, whichever recipe it was given."""
         import yaml
 
         path = Path("dvc.yaml")
         if not path.exists():
-            return None, None
+            return None, {}
         changed = path.stat().st_mtime_ns
         if self._stages is None or self._stages[0] != changed:
             loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
             stages = yaml.load(path.read_text(), Loader=loader)["stages"]
             self._stages = changed, {_essence(stage["cmd"]): (name, stage) for name, stage in stages.items()}
-        name, stage = self._stages[1].get(_essence(shlex.join(command)), (None, None))
-        return name, _declared_keys(stage) if stage else None
+        return self._stages[1].get(_essence(shlex.join(command)), (None, {}))
 
 
 def _essence(command: str) -> tuple[str, ...]:
@@ -376,8 +375,8 @@ class _Recording:
 
     def _begin(self, entry: dict[str, Any]) -> None:
         self.start = entry
-        name, keys = self.store.declared(entry["command"])
-        code = Path(".amt/code") / (name or "")
+        name, declared = self.store.declared(entry["command"])
+        code = [path for path in declared.get("deps", []) if path.startswith(".amt/code/") and Path(path).is_file()]
         tags = {
             "mlflow.source.name": f"scripts/{entry['stage']}.py",
             "mlflow.source.type": "LOCAL",
@@ -391,9 +390,9 @@ class _Recording:
             tags["dvc.exp"] = entry["dvc_exp"]
         if name:
             tags["amt.stage"] = name
-            tags["amt.params"] = params_digest(_declared_values(entry["settings"], keys or []))
-        if code.is_file():
-            tags["amt.code"] = self.store.contents.of(code).md5
+            tags["amt.params"] = params_digest(_declared_values(entry["settings"], _declared_keys(declared)))
+        if code:
+            tags["amt.code"] = self.store.contents.of(code[0]).md5
         run = self.store.client.create_run(
             self.store.experiment(entry["experiment"]),
             start_time=_milliseconds(entry["time"]),
@@ -405,8 +404,8 @@ class _Recording:
     def _end(self, entry: dict[str, Any]) -> list:
         client, entities = self.store.client, self.store.mlflow.entities
         written = set(entry["written"])
-        _, keys = self.store.declared(self.start["command"])
-        settings = flat_settings(self.start["settings"], keys)
+        _, declared = self.store.declared(self.start["command"])
+        settings = flat_settings(self.start["settings"], _declared_keys(declared) if declared else None)
         tags = {"error": entry["error"][:5000]} if entry["error"] else {}
         inputs = []
         digests = {}

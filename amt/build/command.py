@@ -21,8 +21,9 @@ def normal(command: str, logs: list[str]) -> str:
     """
     text = command.strip() if NESTED.search(command) else _without_layout(command)
     for log in logs:
-        into = rf"\s*(?:\d|&)?>>?\s*{re.escape(shlex.quote(log))}(?:\s+2>&1)?(?=\s|$|[;&|)])"
-        text = re.sub(into, "", text)
+        path = re.escape(shlex.quote(log))
+        into = rf"(?:\d|&)?>>?\s*{path}(?:\s+2>&1)?|(?:2>&1\s*)?\|&?\s*tee\s+(?:-a\s+|--append\s+)?{path}"
+        text = re.sub(rf"\s*(?:{into})(?=\s|$|[;&|)])", "", text)
     return text
 
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import yaml
 
 from amt.build.pin import PINS
+from amt.build.records import remember_renamed
 from amt.build.stages import RECIPE, Stage, planned, stages_of
 from amt.publish import publish_file
 
@@ -53,6 +54,7 @@ def export() -> None:
             log.warning("dvc.yaml was edited, and is written anew from the rules. What it held is in %s.", EDITED)
         with publish_file(DVC_YAML) as temporary:
             temporary.write_text(content)
+        remember_renamed(yaml.safe_load(content)["stages"])
     if all(_digest([file]) == before[file] for file in before.keys() & set(files)):  # none was edited meanwhile
         written = hashlib.sha256(content.encode()).hexdigest()
         with publish_file(EXPORTED) as temporary:

@@ -195,7 +195,8 @@ class Build:
     def _fresh_export(self) -> Iterator[None]:
         """Beside the jobs, write dvc.yaml if rules or recipe have changed: what they make is recorded by it."""
         process = None
-        if self.params_file == RECIPE and self.dag._needrun and not is_exported():
+        is_recorded = self.dag._needrun or any(map(self._is_news, self.verdicts.values()))
+        if self.params_file == RECIPE and is_recorded and not is_exported():
             process = subprocess.Popen([sys.executable, "-m", "amt.build", "export"], stdout=subprocess.DEVNULL)
         try:
             yield
@@ -237,8 +238,11 @@ class Build:
 
     def _adopt(self, verdict: Verdict) -> None:
         """Have dvc.lock say by which record a stage is up to date, if it says otherwise."""
-        if verdict.state is State.CURRENT and verdict.record != self.judge.records.last(verdict.stage):
+        if self._is_news(verdict):
             write_made(verdict.stage, verdict.record)
+
+    def _is_news(self, verdict: Verdict) -> bool:
+        return verdict.state is State.CURRENT and verdict.record != self.judge.records.last(verdict.stage)
 
     def _watch_jobs(self) -> None:
         """Come between Snakemake's choice of jobs and their start, and write down each that it takes for finished."""

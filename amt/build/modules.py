@@ -14,6 +14,7 @@ from amt.build.order import positions
 from amt.build.syntax import (
     INTROSPECTION,
     PEEKS,
+    PLAIN_DECORATORS,
     SCHEMA,
     Bindings,
     Facts,
@@ -35,13 +36,6 @@ BODY, MAIN = "<body>", "<main>"
 """Statements of a module that define no name, and those below `if __name__ == "__main__"`."""
 LISTS_NAMES = re.compile(r"(?:\b(?:globals|vars)\([^()]*\)|__dict__)(?!\s*(?:\[|\.(?:get|setdefault|update)\())")
 """Names of a module that are gone through, not one that is looked up."""
-PLAIN_DECORATORS = {
-    "abstractmethod", "asynccontextmanager", "autocast", "cache", "cached_property", "classmethod", "compile",
-    "computed_field", "contextmanager", "dataclass", "enable_grad", "field_serializer", "field_validator", "final",
-    "inference_mode", "jit", "lru_cache", "model_serializer", "model_validator", "njit", "no_grad", "overload",
-    "override", "property", "staticmethod", "total_ordering", "validate_call", "wraps",
-}  # fmt: skip
-"""Decorators that register nothing; what has another one may be reached without being mentioned."""
 
 
 @dataclass(frozen=True)

@@ -3,13 +3,7 @@
 import ast
 from functools import cached_property
 
-from amt.build.syntax import binds_package, last_name, root_name
-
-HARMLESS = {
-    "abstractmethod", "cache", "cached_property", "classmethod", "contextmanager", "dataclass", "final", "lru_cache",
-    "overload", "override", "property", "staticmethod", "total_ordering", "wraps",
-}  # fmt: skip
-"""Decorators that add no state on which a result depends."""
+from amt.build.syntax import PLAIN_DECORATORS, binds_package, last_name, root_name
 
 
 def positions(
@@ -91,7 +85,7 @@ class _State:
     def may_change(self, statement: ast.stmt) -> bool:
         """Whether a definition, when it is executed, may change an object of its module: it calls a method of one,
         hands one on, goes through one that can be gone through once, or uses a function that holds state."""
-        if any(last_name(one) not in HARMLESS for one in getattr(statement, "decorator_list", [])):
+        if any(last_name(one) not in PLAIN_DECORATORS for one in getattr(statement, "decorator_list", [])):
             return True
         return any(self._changes(part) for part in _executed(statement))
 
@@ -136,7 +130,7 @@ class _State:
             return False  # what another module holds is not seen
         if isinstance(statement, ast.Assign | ast.AnnAssign) and not _is_lambda(statement.value):
             return False  # its uses are looked at one by one
-        if any(last_name(decorator) not in HARMLESS for decorator in getattr(statement, "decorator_list", [])):
+        if any(last_name(decorator) not in PLAIN_DECORATORS for decorator in getattr(statement, "decorator_list", [])):
             return True
         return any(map(self._keeps, self._within(statement)))
 

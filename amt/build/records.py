@@ -94,11 +94,16 @@ class Records:
         return made or (self.lock.get(stage.name) if stage.params_file == RECIPE else None)
 
     def fitting(self, stage: Stage, identity: dict) -> dict | None:
-        """The record of a run that had this identity."""
-        for record in (self.made.get((stage.name, stage.params_file)), self.lock.get(stage.name)):
+        """The record of a run that had this identity, under whatever name."""
+        own = self.made.get((stage.name, stage.params_file)), self.lock.get(stage.name)
+        for record in (*own, self._by_outs.get(tuple(sorted(stage.outs)))):
             if record and _same(record, identity) and _outs(record) == sorted(stage.outs):
                 return record
         return self._remembered(stage, identity)
+
+    @cached_property
+    def _by_outs(self) -> dict[tuple[str, ...], dict]:
+        return {tuple(_outs(record)): record for record in self.lock.values()}
 
     def holds(self, record: dict, contents: Contents) -> bool:
         """Whether the DVC cache has every output of a record, undamaged: DVC believes what is write-protected."""
@@ -151,6 +156,16 @@ def remember_run(stage_outs: list[str], record: dict) -> None:
         return
     with publish_file(file) as temporary:
         temporary.write_text(json.dumps(record))
+
+
+def remember_renamed(stages: Iterable[str]) -> None:
+    """Have DVC find what dvc.lock tells of stages that have another name now, or none.
+
+    Args:
+        stages: names that dvc.yaml has.
+    """
+    for record in (record for name, record in Records().lock.items() if name not in set(stages)):
+        remember_run(_outs(record), record)
 
 
 def _without_sizes(value: Any) -> Any:

@@ -5,7 +5,6 @@ build by Snakemake starts, each stage's code file is written anew if the code th
 dvc.yaml if the rules or the recipe have. While a build runs nothing is written: it is judged by what it started from.
 """
 
-import contextlib
 import hashlib
 import logging
 import os
@@ -85,9 +84,9 @@ def write_code_files(stages: list[Stage], sources: SourceTree) -> list[str]:
         except AmtError as error:
             faults.append(str(error))
             _write_changed(Path(stage.code_file), f"fault {error}\n")
-    with contextlib.suppress(FileNotFoundError):
-        for file in set(Path(CODE_FOLDER).iterdir()) - {Path(stage.code_file) for stage in stages}:
-            file.unlink()
+    for file in set(Path(CODE_FOLDER).rglob("*")) - {Path(stage.code_file) for stage in stages}:
+        if file.is_file():
+            file.unlink(missing_ok=True)
     return faults
 
 

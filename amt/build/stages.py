@@ -1,6 +1,7 @@
 """What a job of the rules is to Snakemake and DVC alike."""
 
 import contextlib
+import re
 import shlex
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -51,7 +52,7 @@ class Stage:
     @property
     def code_file(self) -> str:
         """Lists the code that the stage is made of (amt.build.code): a dependency to DVC, no input of the rule."""
-        return f"{CODE_FOLDER}/{self.name}"
+        return f"{CODE_FOLDER}/{min(self.outs)}.txt"  # not by its name: a rule that is renamed makes what it made
 
     @property
     def words(self) -> list[str]:
@@ -75,8 +76,11 @@ UNSUPPORTED = {
     "temp": "it would be made again each time; `amt gc` removes what nothing needs",
     "pipe": "there is nothing to record of it",
     "service": "there is nothing to record of it",
+    "touch": "DVC would not make it; let the command do so",
 }
 """Marks of outputs, and why they have no place here."""
+OF_PLACEMENT = re.compile(r"(?<!\{)\{(?:threads|resources)\b[^}]*\}")
+"""What in a command is another on another machine."""
 
 
 @contextlib.contextmanager
@@ -128,16 +132,33 @@ def stage_of(job: "Job", params_file: str) -> Stage | None:
 
     if not job.output:
         return None
-    if not job.shellcmd:
+    if not job.rule.shellcmd:
         raise BuildError(f"rule {job.rule.name} has no `shell:`. Only a shell command runs alike under both tools.")
+    if placed := OF_PLACEMENT.search(job.rule.shellcmd):
+        raise BuildError(
+            f"rule {job.rule.name} has {placed[0]} in its command, and cores are no part of an artifact: a change of "
+            "machine would make all anew. Let the script take them from the placement (amt.placement)."
+        )
     for mark, told in UNSUPPORTED.items():
         if marked := [str(path) for path in job.output if is_flagged(path, mark)]:
             raise BuildError(f"{mark}() of {marked[0]} in rule {job.rule.name} is not supported: {told}.")
+    if job.rule.conda_env or job.rule.container_img or job.rule.env_modules:
+        raise BuildError(
+            f"rule {job.rule.name} asks for an environment of its own, which DVC would not enter. Install what it "
+            "needs into the project's: there its versions count."
+        )
+    logs = list(map(str, job.log))
+    command = normal(job.shellcmd, logs)
+    if named := [log for log in logs if re.search(rf"(?<![\w./-]){re.escape(log)}(?![\w./-])", command)]:
+        raise BuildError(
+            f"rule {job.rule.name} has its log {named[0]} in its command, and where messages go is no part of an "
+            "artifact. Redirect them: 2>{log:q}, >{log:q} 2>&1, or 2>&1 | tee {log:q}."
+        )
     metrics = [path for name, path in job.output.items() if name in METRIC_NAMES and str(path).endswith(".json")]
     metrics = list(map(str, metrics))
     return Stage(
-        name="-".join([job.rule.name, *map(str, job.wildcards_dict.values())]),
-        command=normal(job.shellcmd, list(map(str, job.log))),
+        name="-".join([job.rule.name, *map(str, job.wildcards_dict.values())]).replace("/", "_"),
+        command=command,
         inputs=tuple(dict.fromkeys(map(str, job.input))),
         outputs=tuple(path for path in map(str, job.output) if path not in metrics),
         metrics=tuple(metrics),

@@ -15,11 +15,19 @@ from amt.build.loads import PACKAGES
 SCHEMA = "amt.params"
 INTROSPECTION = {
     "__annotations__", "__code__", "__doc__", "_getframe", "annotation", "currentframe", "f_locals",
-    "get_annotations", "get_type_hints", "getdoc", "getfullargspec", "getsource", "getsourcelines",
+    "get_annotations", "get_json_schema", "get_type_hints", "getdoc", "getfullargspec", "getsource", "getsourcelines",
 }  # fmt: skip
 """Who mentions one of these may read what a digest otherwise leaves out. Then the source text as it stands counts."""
 REGISTRIES = {"__init_subclass__", "__subclasses__", "metaclass"}
 """Who mentions one of these may find a class that nobody names. Then every derived class of a counted module counts."""
+PLAIN_DECORATORS = {
+    "abstractmethod", "asynccontextmanager", "autocast", "cache", "cached_property", "classmethod", "compile",
+    "computed_field", "contextmanager", "dataclass", "enable_grad", "field_serializer", "field_validator", "final",
+    "inference_mode", "jit", "lru_cache", "model_serializer", "model_validator", "njit", "no_grad", "overload",
+    "override", "property", "staticmethod", "total_ordering", "validate_call", "wraps",
+}  # fmt: skip
+"""Decorators that register nothing and add no state on which a result depends; what has another one may be reached
+without being mentioned."""
 NAME = re.compile(r"[^\W\d]\w*")
 DOTTED = re.compile(r"[^\W\d]\w*(?:[.:][^\W\d]\w*)*[.]?")
 AFTER_M = re.compile(r"-m\s+([^\W\d]\w*(?:\.[^\W\d]\w*)*)(?![\w.])")
@@ -28,7 +36,9 @@ IN_COMMAND = re.compile(
 )
 """A file of the project that a shell runs."""
 FILE_NAME = re.compile(r"[^\s]*[./-][^\s]*|[^\n]*(?:/[^\n]*|\.\w{1,8})")
-PEEKS = re.compile(r"\b(?:locals|vars|eval|exec|dir)\b")
+PEEKS = re.compile(r"\b(?:locals|vars|eval|exec|dir|query|sql|execute|evaluate)\b")
+BY_NAME = {"eval", "evaluate", "execute", "query", "sql"}
+"""Methods and functions that find local variables by names within a text: of pandas, numexpr and duckdb."""
 
 
 def digest(text: str) -> str:
@@ -364,6 +374,10 @@ class Normaliser(ast.NodeTransformer):
     def visit_keyword(self, node: ast.keyword) -> ast.AST:
         if node.arg:
             self.facts.mentions.add(node.arg)
+        if node.arg == "tools" and not isinstance(node.value, ast.Constant):
+            self.facts.mentions.add(
+                "get_json_schema"
+            )  # transformers describes functions to a model by their docstrings
         before, self._describes = self._describes, self._describes or node.arg == "description"
         self.generic_visit(node)
         self._describes = before
@@ -458,11 +472,33 @@ def _only_checks(statement: ast.stmt) -> bool:
     if isinstance(statement, ast.AnnAssign):
         return statement.value is None
     if isinstance(statement, ast.Assign):
-        return [last_name(target) for target in statement.targets] == ["model_config"]
+        return [last_name(one) for one in statement.targets] == ["model_config"] and _only_refuses(statement.value)
     if isinstance(statement, ast.FunctionDef):
         validators = {"model_validator", "field_validator"} & {last_name(one) for one in statement.decorator_list}
-        return statement.name in ("faults", "_keys_agree") or (bool(validators) and _gives_back(statement))
+        return statement.name == "faults" or (bool(validators) and _gives_back(statement))
     return False
+
+
+REFUSING = {
+    "allow_inf_nan", "arbitrary_types_allowed", "extra", "frozen", "hide_input_in_errors", "revalidate_instances",
+    "strict", "title", "validate_assignment", "validate_default",
+}  # fmt: skip
+"""Keys of pydantic's configuration that refuse values, and change none."""
+CHANGING = {
+    "add", "append", "clear", "discard", "extend", "insert", "move_to_end", "pop", "popitem", "remove", "reverse",
+    "setdefault", "sort", "update",
+}  # fmt: skip
+"""Methods that change the object itself."""
+
+
+def _only_refuses(configuration: ast.expr) -> bool:
+    if isinstance(configuration, ast.Dict):
+        return {getattr(key, "value", None) for key in configuration.keys} <= REFUSING
+    return (
+        isinstance(configuration, ast.Call)
+        and not configuration.args
+        and {keyword.arg for keyword in configuration.keywords} <= REFUSING
+    )
 
 
 def _gives_back(validator: ast.FunctionDef) -> bool:
@@ -474,6 +510,7 @@ def _gives_back(validator: ast.FunctionDef) -> bool:
         (isinstance(node, ast.Attribute | ast.Subscript) and not isinstance(node.ctx, ast.Load))
         or (isinstance(node, ast.Name) and node.id in names[:1] and not isinstance(node.ctx, ast.Load))
         or last_name(node) == "setattr"
+        or (isinstance(node, ast.Attribute) and node.attr in CHANGING and root_name(node) in names)
         for node in nodes
     )
     return not changes and all(isinstance(value, ast.Name) and value.id in names[:1] for value in returned)
@@ -498,9 +535,24 @@ def root_name(node: ast.AST) -> str:
 def peeks(nodes: Iterable[ast.AST]) -> bool:
     """Whether local variables may be read by their names."""
     nodes = list(nodes)
+    if _asked_by_name(nodes):
+        return True
     with_arguments = {id(node.func) for node in nodes if isinstance(node, ast.Call) and (node.args or node.keywords)}
     return any(
         isinstance(node, ast.Name)
         and (node.id in ("locals", "eval", "exec") or (node.id in ("vars", "dir") and id(node) not in with_arguments))
         for node in nodes
     )
+
+
+def _asked_by_name(nodes: list[ast.AST]) -> bool:
+    """`frame.query("n > @low")`: a text that names a local variable, or that is not known."""
+    texts = [
+        node.args[0] if node.args else None
+        for node in nodes
+        if isinstance(node, ast.Call) and last_name(node.func) in BY_NAME and (node.args or node.keywords)
+    ]
+    if not all(isinstance(text, ast.Constant) for text in texts):
+        return True
+    local = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    return any(local.intersection(NAME.findall(str(text.value))) for text in texts)

@@ -216,6 +216,14 @@ def test_names_of_local_variables_do_not_count(tree, first, second):
         ("def f():\n    a = 1\n    return locals()", "def f():\n    b = 1\n    return locals()"),
         ("def f():\n    a = 1\n    return eval('a')", "def f():\n    b = 1\n    return eval('a')"),
         (
+            "def f(x):\n    low, high = 1, 2\n    return x.query('n > @low')",
+            "def f(x):\n    high, low = 1, 2\n    return x.query('n > @low')",
+        ),
+        (
+            "def f(x):\n    a, b = x\n    return sql(QUERY)",
+            "def f(x):\n    b, a = x\n    return sql(QUERY)",
+        ),
+        (
             "def f():\n    from a import x\n    from b import x\n    return x",
             "def f():\n    from b import x\n    from a import x\n    return x",
         ),
@@ -476,6 +484,8 @@ def load():
     [
         ("    rate: Rate\n", "    rate: int\n    other: int\n", True),
         ('"forbid"', '"ignore"', True),
+        ('"forbid"', '"forbid", "str_to_lower": True', False),
+        ("return self\n", "self.steps.sort()\n        return self\n", False),
         ("yield complaint(self)", "yield complaint(self), 1", True),
         ('"after"', '"before"', True),
         ("return fit", "return fit, 1", True),
@@ -667,6 +677,14 @@ def test_versions_are_those_installed_without_local_labels():
     assert installed_version("yaml") == version("PyYAML")
     assert installed_version("numpy") == version("numpy").split("+")[0]
     assert installed_version("no_such_library") is None
+
+
+@pytest.mark.parametrize("use", ["utils.get_json_schema(f)", "g.apply_chat_template([], tools=[f])"])
+def test_docstrings_count_that_describe_tools_to_a_model(tree, use):
+    tree.write(**{"scripts/fit.py": f'def f():\n    """Looks up."""\nprint({use})\n'})
+    before = tree.code()
+    tree.edit("Looks up.", "Looks a word up.", "scripts/fit.py")
+    assert tree.code() != before
 
 
 def test_docstrings_count_for_code_that_reads_them(tree):

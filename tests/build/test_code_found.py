@@ -129,6 +129,16 @@ def test_a_decorator_that_registers_nothing_makes_nothing_count(tree):
     assert tree.code(*FIT) == code
 
 
+def test_where_such_a_function_stands_does_not_count(tree):
+    tree.write(**{"scripts/fit.py": "from amt.other import used\nused()\n"})
+    one, other = "@torch.no_grad()\ndef used(): return 1\n", "@torch.inference_mode()\ndef other(): return 2\n"
+    found = set()
+    for text in (one + other, other + one, one):
+        tree.write(**{"amt/other.py": "import torch\n" + text})
+        found.add(tree.code(*FIT).text())
+    assert len(found) == 1
+
+
 def test_a_compiled_module_counts(tree):
     tree.write(**{"scripts/fit.py": "from amt.fast import f\nf()\n", "amt/fast.cpython-311-x86_64-linux-gnu.so": "1"})
     assert "amt/fast.cpython-311-x86_64-linux-gnu.so" in tree.counted(*FIT)

@@ -71,7 +71,9 @@ def test_a_command_fails_under_both_tools_or_under_none(toy, tool, failing):
 
 
 @pytest.mark.parametrize("tool", TOOLS)
-@pytest.mark.parametrize("into", ["> {log} 2>&1", "&> {log}", "2>> {log}", ">{log}"])
+@pytest.mark.parametrize(
+    "into", ["> {log} 2>&1", "&> {log}", "2>> {log}", ">{log}", "2>&1 | tee {log}", "| tee -a {log:q}"]
+)
 def test_where_messages_go_is_no_part_of_a_command(toy, tool, into):
     with_note(toy, "bash scripts/write.sh {output} x")
     assert build_note(toy, tool).returncode == 0
@@ -93,6 +95,19 @@ FAULTS = {
         "rule model:",
         "ambiguous",
     ),
+    "touch": ('text="data/{name}.txt"', 'text=touch("data/{name}.txt")', r"touch\(\) of data/[ab].txt in rule word"),
+    "threads": ("--name {wildcards.name}", "--name {wildcards.name} -j {threads}", r"rule word has \{threads\} in its"),
+    "memory": (
+        "--model {output.model:q}",
+        "--model {output.model:q} {resources.mem_mb}",
+        r"has \{resources.mem_mb\} in",
+    ),
+    "log": ("--name {wildcards.name}", "--name {wildcards.name} --log {log}", r"has its log logs/[ab].log in its"),
+    "environment": (
+        '    log:\n        "logs/model.log",',
+        '    conda: "env.yaml"',
+        "rule model asks for an environment",
+    ),
     "quote": ("--name {wildcards.name}", "--name {wildcards.name} 'open", "is not one: No closing quotation"),
 }
 
@@ -108,6 +123,35 @@ def test_a_rule_that_the_tools_would_take_differently_is_refused_in_a_line(toy, 
         assert "Traceback" not in done.stdout
     assert toy.call("dvc", "repro").returncode != 0
     assert ran(toy) == []
+
+
+@pytest.mark.parametrize("clone", [False, True], ids=["here", "in a clone"])
+@pytest.mark.parametrize("tool", TOOLS)
+def test_a_rule_that_is_renamed_does_not_run(toy, tmp_path, tool, clone):
+    toy.do("snakemake")
+    if clone:
+        toy.do("dvc", "remote", "add", "-d", "store", str(tmp_path / "store"))
+        toy.commit()
+        toy.do("dvc", "push")
+        toy = toy.clone(tmp_path / "clone")
+        toy.do("dvc", "pull")
+    ran(toy)
+    toy.edit("Snakefile", "rule model:", "rule train:")
+    assert planned(toy) == []
+    toy.do(*TOOLS[tool])
+    assert ran(toy) == []
+    assert recorded(toy) == ["model", "sum", "train", "word-a", "word-b"]
+    assert_nothing_to_do(toy)
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+def test_a_wildcard_may_hold_a_path(toy, tool):
+    for name in ("Snakefile", "params.yaml"):
+        text = toy.read(name)
+        toy.write(name, text.replace('name=["a", "b"]', 'name=["a", "x/b"]').replace("b: ", "x/b: "))
+    toy.do(*TOOLS[tool])
+    assert len(ran(toy)) == 4
+    assert_nothing_to_do(toy)
 
 
 def test_two_jobs_of_one_name_are_refused(toy):
