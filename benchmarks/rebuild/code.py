@@ -490,7 +490,7 @@ NOWHERE = [
     Change("amt/placement.py", "import os\n", "import os\n\nUNUSED = 1\n"),
     Change("amt/build/why.py", "MOST = 6", "MOST = 7"),
     Change("amt/build/draw.py", "COLUMN, ROW = 150, 46", "COLUMN, ROW = 160, 46"),
-    Change("amt/build/records.py", "import configparser\n", "import configparser\n\nUNUSED = 1\n"),
+    Change("amt/build/records.py", 'MADE = Path(".amt/made")\n', 'MADE = Path(".amt/made")\nUNUSED = 1\n'),
     Change("amt/params.py", "comparisons: Annotated[int, Field(ge=64)]", "comparisons: Annotated[int, Field(ge=32)]"),
     Change("amt/params.py", '"""Peak [4.1]."""', '"""The highest [4.1]."""'),
     Change("amt/params.py", "if self.last < self.first:", "if self.first > self.last:"),
