@@ -27,20 +27,15 @@ Name = Annotated[str, Field(pattern="^[a-z0-9_]+$")]
 Category = Literal["math", "code", "science", "instruction_follow", "general_chat"]
 
 SOURCES = (
-    "openr1_math_220k", "big_math_rl_verified", "numinamath", "metamathqa", "deepmath_103k", "aime_1983_2024",
-    "kodcode_v1", "opencoder", "verifiable_coding", "acecode_87k", "task_mmmlu", "logic_701", "nemotron_if",
-    "tulu3_if", "ultra_chat", "openhermes_2_5",
+    "openr1_math_220k", "big_math_rl_verified", "data_ablation_full59k", "numinamath", "metamathqa", "amc_2023",
+    "deepmath_103k", "aime_1983_2024", "prime_eurus2", "deepcoder", "kodcode_v1", "livecodebench_generation",
+    "codeforces_cots", "verifiable_coding", "opencoder", "openthoughts_code", "acecode_87k", "task_mmmlu",
+    "chemistryqa", "nemotron_science", "logic_701", "ncert_physics_11", "ncert_physics_12", "ncert_chemistry_11",
+    "ncert_chemistry_12", "ncert_biology_11", "ncert_biology_12", "logiclm", "nemotron_if", "tulu3_if", "evol",
+    "infinity_instruct", "open_orca", "tulu3_chat", "natural_reasoning", "flan", "ultra_chat", "openhermes_2_5",
 )  # fmt: skip
-"""Datasets that amt.sources reads, each with sample rows. They stand here too because a recipe is checked without
-importing any stage."""
-SOURCES_WITHOUT_ADAPTER = (
-    "data_ablation_full59k", "amc_2023", "prime_eurus2", "deepcoder", "livecodebench_generation", "codeforces_cots",
-    "openthoughts_code", "chemistryqa", "nemotron_science", "ncert_physics_11", "ncert_physics_12",
-    "ncert_chemistry_11", "ncert_chemistry_12", "ncert_biology_11", "ncert_biology_12", "logiclm", "evol",
-    "infinity_instruct", "open_orca", "tulu3_chat", "natural_reasoning", "flan",
-)  # fmt: skip
-"""The paper's other datasets: a recipe that names them plans, and `raw` says that their adapter is still to write."""
-_NAMED_SOURCES = (*SOURCES, *SOURCES_WITHOUT_ADAPTER)
+"""The paper's 38 datasets [2.1], each with an adapter and sample rows in amt.sources. They stand here too because a
+recipe is checked without importing any stage."""
 STANDIN_QUESTIONS = {"math": 400, "arena": 48}
 """Questions of the stand-in evaluation set of a kind (amt.standins.benchmarks); other kinds have none."""
 
@@ -66,13 +61,20 @@ class Section(BaseModel):
 class Source(Section):
     """One dataset of section 2.1."""
 
-    origin: Literal["samples", "hub"]
-    """samples: the rows that ship with the adapter. hub: Hugging Face, at `revision`."""
+    origin: Literal["samples", "hub", "local"]
+    """samples: the rows that ship with the adapter. hub: Hugging Face, at `revision`. local: files at `path`."""
     revision: str | None
     """Commit of the dataset on the hub. Null with origin hub is enough to plan; fetching then fails and names this
     key."""
+    path: str | None
+    """File or folder with rows in the dataset's published form; null unless the origin is local."""
     limit: Positive | None
     """Rows to take, from the first; null takes all."""
+
+
+class Collect(Section):
+    exclude_licences: list[str]
+    """Licences whose rows are left out, as the adapters in amt.sources declare them: cc-by-nc-4.0, not declared, ..."""
 
 
 class Window(Section):
@@ -147,7 +149,7 @@ class Unique(Section):
 
     def faults(self) -> Iterator[str]:
         for name in self.source_order:
-            if name not in _NAMED_SOURCES:
+            if name not in SOURCES:
                 yield f"source_order: there is no source {name} (nearest: {_nearest_source(name)})"
 
 
@@ -520,7 +522,9 @@ class Recipe(Section):
     published: Published | None
     """The paper's own results; null where there is nothing to compare with."""
     sources: Annotated[dict[str, Source], Field(min_length=1)]
-    """Datasets by name (SOURCES, SOURCES_WITHOUT_ADAPTER) [2.1]."""
+    """Datasets by name (SOURCES) [2.1]."""
+    collect: Collect
+    """What of the datasets may come in."""
     benchmarks: dict[Name, Benchmark]
     """Evaluation sets by a name of your own [5.1.1]."""
     curate: Curate
@@ -582,17 +586,17 @@ class Recipe(Section):
 
 
 def _source_faults(name: str, source: Source) -> Iterator[str]:
-    if name not in _NAMED_SOURCES:
+    if name not in SOURCES:
         yield (
             f"sources.{name}: no such source (nearest: {_nearest_source(name)}). For a dataset of your own write an "
             "adapter in amt/sources and list its name in amt/params.py"
         )
-    elif name not in SOURCES and source.origin == "samples":
-        yield f"sources.{name}.origin: samples, but there are sample rows of these only: {', '.join(SOURCES)}"
+    if (source.origin == "local") != (source.path is not None):
+        yield f"sources.{name}.path: {source.path or 'null'}, but its origin is {source.origin}"
 
 
 def _nearest_source(name: str) -> str:
-    return get_close_matches(name, _NAMED_SOURCES, n=1, cutoff=0)[0]
+    return get_close_matches(name, SOURCES, n=1, cutoff=0)[0]
 
 
 def _benchmark_faults(key: str, benchmark: Benchmark) -> Iterator[str]:

@@ -1,19 +1,22 @@
 """Collect: every dataset and evaluation set in one schema (paper 2.1, 5.1.1).
 
-amt/sources/samples/{source}.jsonl or the hub
+amt/sources/samples/{source}.jsonl, the hub, or files of your own
   -> data/raw/{source}/rows.parquet          rows as published, pinned revision
   -> data/queries/{source}.parquet           one schema for all sources (amt.rows.QUERY)
 data/benchmarks/{benchmark}.parquet          evaluation sets in the same schema
 """
 
 
+def rows_at_hand(wildcards):
+    """What of a source lies here: its sample rows, or the user's own files."""
+    source = RECIPE.sources[wildcards.source]
+    samples = f"amt/sources/samples/{wildcards.source}.jsonl"
+    return {"samples": samples, "local": source.path, "hub": []}[source.origin]
+
+
 rule raw:
     input:
-        samples=lambda wildcards: (
-            f"amt/sources/samples/{wildcards.source}.jsonl"
-            if RECIPE.sources[wildcards.source].origin == "samples"
-            else []
-        ),
+        rows=rows_at_hand,
     output:
         rows="data/raw/{source}/rows.parquet",
     log:
@@ -27,7 +30,7 @@ rule raw:
         """
         python -m scripts.raw \
             --source {wildcards.source} \
-            --samples {input.samples:q} \
+            --published {input.rows:q} \
             --rows {output.rows:q} \
             2>{log:q}
         """
@@ -46,7 +49,7 @@ rule queries:
     resources:
         mem_mb=2000,
     params:
-        **reads(),
+        **reads("collect"),
     shell:
         """
         python -m scripts.queries \

@@ -14,7 +14,9 @@ def main(args, recipe):
     from amt.sources.collect import write_queries
     from amt.sources.planted import planted
 
-    report = write_queries(args.source, args.rows, args.queries, planted(args.source, args.planted))
+    report = write_queries(
+        args.source, args.rows, args.queries, planted(args.source, args.planted), recipe.collect.exclude_licences
+    )
     write_report(args.report, {"stage": "queries", **asdict(report)})
 
 

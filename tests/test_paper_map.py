@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from amt.params import SOURCES_WITHOUT_ADAPTER, load
+from amt.params import load
 from tests.recipe_comments import keys
 
 ROOT = Path(__file__).parents[1]
@@ -59,11 +59,6 @@ def test_every_figure_of_method_stands_in_a_row(figure):
 def test_every_row_names_a_test_or_says_that_it_is_not_built():
     for test in _column("Test"):
         assert test.startswith(("`tests/", "not built")), test
-
-
-def test_the_sources_without_an_adapter_are_counted():
-    departures = " ".join(LINES[LINES.index("## Departures") :])
-    assert f"{len(SOURCES_WITHOUT_ADAPTER)} of the {len(RECIPE['sources'])} datasets have no adapter" in departures
 
 
 def test_rules_exist():

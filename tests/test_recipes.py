@@ -15,7 +15,7 @@ import yaml
 
 from amt import params
 from amt.errors import ParamsError
-from amt.params import SOURCES, SOURCES_WITHOUT_ADAPTER, STANDIN_QUESTIONS, load, load_for_stage
+from amt.params import SOURCES, STANDIN_QUESTIONS, load, load_for_stage
 from amt.sources.catalogue import DATASETS
 from amt.standins.benchmarks import arena_questions, math_questions
 from tests.recipe_comments import keys
@@ -260,13 +260,12 @@ def test_faults_name_their_key(tmp_path, changes, message):
         # Would bring back what stage 1 left out for being always or never solved.
         ({"rl_set__stage2__math": 5}, "rl_set.stage2.math"),
         ({"rl_set__stage2__code": None}, "rl_set.stage2.code"),
-        ({"sources__meta_math_qa": {"origin": "samples", "revision": None, "limit": None}},
+        ({"sources__meta_math_qa": {"origin": "samples", "revision": None, "path": None, "limit": None}},
          "sources.meta_math_qa: no such source (nearest: metamathqa)"),
-        ({"sources__kodcode": {"origin": "hub", "revision": "a1", "limit": None}},
+        ({"sources__kodcode": {"origin": "hub", "revision": "a1", "path": None, "limit": None}},
          "sources.kodcode: no such source (nearest: kodcode_v1)"),
-        # A dataset of the paper whose adapter is still to write has no sample rows.
-        ({"sources__deepcoder": {"origin": "samples", "revision": None, "limit": None}},
-         "sources.deepcoder.origin: samples, but there are sample rows of these only: openr1_math_220k"),
+        ({"sources__deepcoder__path": "rows.jsonl"}, "sources.deepcoder.path: rows.jsonl, but its origin is samples"),
+        ({"sources__deepcoder__origin": "local"}, "sources.deepcoder.path: null, but its origin is local"),
     ],
 )  # fmt: skip
 def test_what_would_fail_in_a_job_is_refused_before_any(tmp_path, changes, message):
@@ -326,7 +325,6 @@ def test_a_directory_is_no_recipe(tmp_path):
 def test_the_schema_knows_the_sources_that_have_adapters_and_rows():
     samples = {file.stem for file in (ROOT / "amt" / "sources" / "samples").glob("*.jsonl")}
     assert set(SOURCES) == set(DATASETS) == samples
-    assert not set(SOURCES) & set(SOURCES_WITHOUT_ADAPTER)
 
 
 def test_the_schema_knows_how_many_questions_the_stand_ins_have():
@@ -334,7 +332,7 @@ def test_the_schema_knows_how_many_questions_the_stand_ins_have():
 
 
 @pytest.mark.parametrize(
-    ("recipe", "jobs"), [(PAPER, {"raw": 38, "benchmark": 4}), (ROOT / "params.yaml", {"raw": 16})]
+    ("recipe", "jobs"), [(PAPER, {"raw": 38, "benchmark": 4}), (ROOT / "params.yaml", {"raw": 38})]
 )
 def test_the_whole_flow_plans(tmp_path, recipe, jobs):
     """A dry run in a directory with nothing built reaches the report from nothing but recipe and sample rows."""

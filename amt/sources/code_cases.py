@@ -5,8 +5,15 @@ is no such comparison stays an assert: amt.rewards.code_tests judges those that 
 """
 
 import ast
+import base64
+import contextlib
+import io
 import json
+import pickle
+import zlib
 from typing import Any
+
+from amt.errors import SourceError
 
 
 def from_asserts(statements: list[str], entry_point: str | None = None) -> dict[str, Any] | None:
@@ -58,6 +65,82 @@ def from_stdin(cases: list[tuple[str, str]]) -> dict[str, Any] | None:
     if not cases:
         return None
     return {"kind": "stdin", "cases": [{"stdin": given, "stdout": expected} for given, expected in cases]}
+
+
+def from_inputs_and_outputs(published: dict[str, Any] | None) -> dict[str, Any] | None:
+    """{"inputs", "outputs", "fn_name"?} of APPS, TACO and what is made of them.
+
+    Of a program: texts, or lists of lines. Of a function: lists of arguments, or lines of JSON, one an argument; a
+    result stands in a list of its own in every test of a problem, or in none. None where nothing can be tested.
+    """
+    published = published or {}
+    given, expected = published.get("inputs") or [], published.get("outputs") or []
+    if not given or len(given) != len(expected):
+        return None
+    if not published.get("fn_name"):
+        return from_stdin([(_joined_lines(one), _joined_lines(other)) for one, other in zip(given, expected)])
+    try:
+        arguments = [_json_lines(one) if isinstance(one, str) else list(one) for one in given]
+        results = [json.loads(one) if isinstance(one, str) else one for one in expected]
+    except (ValueError, TypeError):
+        return None
+    if all(isinstance(one, list) and len(one) == 1 for one in results):
+        results = [one for (one,) in results]
+    cases = [{"args": args, "expected": result} for args, result in zip(arguments, results)]
+    return {"kind": "call", "entry_point": published["fn_name"], "cases": cases}
+
+
+def from_cases(cases: list[dict[str, Any]] | None, entry_point: str | None = None) -> dict[str, Any] | None:
+    """LiveCodeBench's list of {"input", "output"}, of a program or, with an entry point, of a function whose
+    arguments are lines of JSON. None where nothing can be tested."""
+    if not cases:
+        return None
+    names = {case.get("fn_name") for case in cases} - {None}
+    entry_point = entry_point or (names.pop() if len(names) == 1 else None)
+    if not entry_point:
+        return None if names else from_stdin([(case["input"], case["output"]) for case in cases])
+    try:
+        calls = [{"args": _json_lines(case["input"]), "expected": json.loads(case["output"])} for case in cases]
+    except ValueError:
+        return None
+    return {"kind": "call", "entry_point": entry_point, "cases": calls}
+
+
+LARGEST_CASES_BYTES = 2**30
+"""Of LiveCodeBench's private test cases of a problem, unpacked."""
+
+
+class _PlainData(pickle.Unpickler):
+    """Unpickles text, numbers and lists; a pickle that names any class or function is refused."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        raise SourceError(f"a pickled test case of LiveCodeBench asks for {module}.{name}: refused")
+
+
+def private_cases(encoded: str) -> list[dict[str, Any]]:
+    """LiveCodeBench's private_test_cases: base64(zlib(pickle(JSON text))), or the JSON itself in early files.
+
+    Raises:
+        SourceError: it is none of these, or would run code.
+    """
+    with contextlib.suppress(ValueError):
+        return json.loads(encoded)
+    try:
+        unpacking = zlib.decompressobj()
+        pickled = unpacking.decompress(base64.b64decode(encoded), LARGEST_CASES_BYTES)
+        if unpacking.unconsumed_tail:
+            raise SourceError(f"test cases of LiveCodeBench unpack to more than {LARGEST_CASES_BYTES} bytes: refused")
+        return json.loads(_PlainData(io.BytesIO(pickled)).load())
+    except (ValueError, TypeError, EOFError, IndexError, KeyError, zlib.error, pickle.UnpicklingError) as error:
+        raise SourceError(f"test cases of LiveCodeBench cannot be read ({type(error).__name__}: {error})") from None
+
+
+def _json_lines(text: str) -> list[Any]:
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def _joined_lines(text: str | list[str]) -> str:
+    return text if isinstance(text, str) else "\n".join(map(str, text))
 
 
 def _is_named_test(node: ast.stmt) -> bool:

@@ -4,10 +4,13 @@ Invariant: every raw row is either one query with an id of its own or is counted
 left out. Equal published rows get different ids, so that finding duplicates is the business of `unique`.
 """
 
+import contextlib
 import json
+import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -30,6 +33,8 @@ class CollectReport:
     """Counts of one source: rows_in = kept + Σ dropped."""
 
     source: str
+    licence: str
+    gated: bool
     rows_in: int
     kept: int
     dropped: dict[str, int]
@@ -40,24 +45,28 @@ class CollectReport:
 # --- raw ---------------------------------------------------------------------------------------------------
 
 
-def write_raw(name: str, settings: Source, path: Path, samples: Path | None) -> int:
+def write_raw(name: str, settings: Source, path: Path, at_hand: Path | None) -> int:
     """Write the source's rows as published to Parquet; returns their number.
 
     Args:
-        samples: JSON lines that stand for the dataset where its origin is samples.
+        at_hand: of samples, JSON lines that stand for the dataset; of origin local, a file or folder.
 
     Raises:
         SourceError: no adapter, no network, no such revision, or a needed column is missing.
     """
     described = dataset(name)
-    if settings.origin == "samples":
-        if samples is None or not samples.exists():
-            raise SourceError(f"{samples or 'no file of samples'} does not exist: sources.{name}.origin must be hub.")
-        rows = read_samples(described, samples, settings.limit)
-        table = _sample_table(described, rows, samples)
-        write_table(path, table)
-        return table.num_rows
-    return write_hub_rows(described, settings, path)
+    if settings.origin == "hub":
+        return write_hub_rows(described, settings, path)
+    if at_hand is None or not at_hand.exists():
+        raise SourceError(
+            f"sources.{name}: {at_hand or 'no file'} does not exist. Set its origin to hub, or name its rows as path."
+        )
+    if settings.origin == "local":
+        return write_local_rows(described, settings.limit, at_hand, path)
+    rows = read_samples(described, at_hand, settings.limit)
+    table = _sample_table(described, rows, at_hand)
+    write_table(path, table)
+    return table.num_rows
 
 
 def read_samples(described: Dataset, path: Path, limit: int | None = None) -> list[dict[str, Any]]:
@@ -103,46 +112,115 @@ def write_hub_rows(described: Dataset, settings: Source, path: Path) -> int:
             f"sources.{described.name} has origin hub but no revision: what is built must not depend on the day. "
             f"Set sources.{described.name}.revision to a commit of https://huggingface.co/datasets/{described.hub_id}."
         )
-    stream = _open_stream(described, settings.revision)
-    check_columns(described, stream.column_names, described.hub_id, described.needs)
-    stream = stream.select_columns(list(described.needs))
-    if settings.limit is not None:
-        stream = stream.take(settings.limit)
-    schema = stream.features.arrow_schema.remove_metadata()
+    if described.files:
+        urls = [_url(described, settings.revision, file) for file in described.files]
+        streams = [_file_stream(described, urls, settings.revision)]
+    else:
+        streams = _config_streams(described, settings.revision)
+    return _write_streams(described, streams, settings.limit, path, f"{described.hub_id} at {settings.revision}")
+
+
+def write_local_rows(described: Dataset, limit: int | None, place: Path, path: Path) -> int:
+    """The needed columns of files that lie here in the dataset's published form."""
+    files = [place] if place.is_file() else sorted(file for file in place.rglob("*") if file.is_file())
+    files = [str(file) for file in files if file.suffix in FORMATS]
+    if not files:
+        raise SourceError(
+            f"sources.{described.name}.path: {place} holds no file in a form that can be read "
+            f"({', '.join(FORMATS)}). Name a file or folder with the rows of {described.hub_id}."
+        )
+    return _write_streams(described, [_file_stream(described, files, "")], limit, path, str(place))
+
+
+FORMATS = {".jsonl": "json", ".json": "json", ".parquet": "parquet", ".csv": "csv", ".tsv": "csv"}
+"""Reader of `datasets` by the ending of a file."""
+
+
+def _write_streams(described: Dataset, streams: Iterable, limit: int | None, path: Path, where: str) -> int:
+    """Write what is needed of the streams, one after the other."""
+    known = described.columns.names
+    schema = pa.schema([described.columns.field(name) for name in described.needs if name in known])
     count = 0
     with publish_file(path) as temporary:
         with pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
-            for batch in _batches(described, settings.revision, stream):
-                writer.write_table(pa.Table.from_pylist(batch, schema=schema))
-                count += len(batch)
+            for stream in streams:
+                # Some datasets publish no schema: the first rows tell it.
+                stream = stream if stream.column_names else stream._resolve_features()
+                required = [name for name in described.needs if name not in described.optional]
+                check_columns(described, stream.column_names, where, required)
+                stream = stream.select_columns([name for name in described.needs if name in stream.column_names])
+                if limit is not None:
+                    stream = stream.take(limit - count)
+                for batch in _batches(described, where, stream):
+                    writer.write_table(_table_of(described, batch, schema, where))
+                    count += len(batch)
+                if limit is not None and count >= limit:
+                    break
         if count == 0:
-            raise SourceError(f"{described.hub_id} at {settings.revision} has no rows in split {described.split}.")
+            raise SourceError(f"{where} has no rows in split {described.split}.")
     return count
 
 
-def _open_stream(described: Dataset, revision: str):
+def _config_streams(described: Dataset, revision: str) -> Iterator:
     import datasets
 
-    try:
-        streams = [
-            datasets.load_dataset(described.hub_id, described.config, split=split, revision=revision, streaming=True)
-            for split in described.split.split("+")
-        ]
-        # Some datasets publish no schema: the first rows tell it.
-        return datasets.concatenate_datasets(
-            [stream if stream.column_names else stream._resolve_features() for stream in streams]
-        )
-    except hub_errors() as error:
-        raise _unreadable(described, revision, error) from error
+    for config in (described.config or "").split("+"):
+        for split in described.split.split("+"):
+            with _told(described, f"{described.hub_id} (config {config or None}, split {split}) at {revision}"):
+                yield datasets.load_dataset(
+                    described.hub_id, config or None, split=split, revision=revision, streaming=True
+                )
 
 
-def _batches(described: Dataset, revision: str, stream):
-    try:
+def _url(described: Dataset, revision: str, file: str) -> str:
+    folder = Path(described.hub_id)
+    return str(folder / file) if folder.is_dir() else f"hf://datasets/{described.hub_id}@{revision}/{file}"
+
+
+def _file_stream(described: Dataset, files: list[str], revision: str):
+    import datasets
+
+    ending = Path(files[0]).suffix
+    options = {"delimiter": "\t"} if ending == ".tsv" else {}
+    with _told(described, f"{files[0]}{f' at {revision}' if revision else ''}"):
+        return datasets.load_dataset(FORMATS[ending], data_files=files, split="train", streaming=True, **options)
+
+
+def _batches(described: Dataset, where: str, stream) -> Iterator[list[dict[str, Any]]]:
+    with _told(described, where):
         for batch in stream.iter(batch_size=HUB_BATCH_ROWS):
             names = list(batch)
             yield [dict(zip(names, values, strict=True)) for values in zip(*batch.values(), strict=True)]
+
+
+def _table_of(described: Dataset, rows: list[dict[str, Any]], schema: pa.Schema, where: str) -> pa.Table:
+    """The rows in the declared types; a column that is of another is named with what it holds."""
+    columns = []
+    for field in schema:
+        values = [_plain(row.get(field.name), field.type) for row in rows]
+        try:
+            columns.append(pa.array(values, field.type))
+        except (pa.ArrowException, TypeError, ValueError) as error:
+            held = next((value for value in values if value is not None), None)
+            raise SourceError(
+                f"source {described.name}: column {field.name} of {where} is not {field.type}: it holds "
+                f"{repr(held)[:200]} ({error}). Pin sources.{described.name}.revision to a commit whose schema the "
+                "adapter in amt/sources knows, or mend the adapter."
+            ) from None
+    return pa.Table.from_arrays(columns, schema=schema)
+
+
+def _plain(value: Any, declared: pa.DataType) -> Any:
+    """A time where text is declared, as text: readers of JSON recognise times."""
+    return value.isoformat() if isinstance(value, datetime) and pa.types.is_string(declared) else value
+
+
+@contextlib.contextmanager
+def _told(described: Dataset, where: str) -> Iterator[None]:
+    try:
+        yield
     except hub_errors() as error:
-        raise _unreadable(described, revision, error) from error
+        raise _unreadable(described, where, error) from error
 
 
 def hub_errors() -> tuple[type[Exception], ...]:
@@ -152,12 +230,13 @@ def hub_errors() -> tuple[type[Exception], ...]:
     return (OSError, ValueError, RuntimeError, httpx.HTTPError)
 
 
-def _unreadable(described: Dataset, revision: str, error: Exception) -> SourceError:
+def _unreadable(described: Dataset, where: str, error: Exception) -> SourceError:
     reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    terms = f"accept its terms at https://huggingface.co/datasets/{described.hub_id} and set HF_TOKEN, "
     return SourceError(
-        f"{described.hub_id} (config {described.config}, split {described.split}) cannot be read at {revision}: "
-        f"{type(error).__name__}: {reason}. Check the network, HF_TOKEN where the dataset is gated, and "
-        f"sources.{described.name}.revision in params.yaml."
+        f"{where} cannot be read: {type(error).__name__}: {reason}. Of the hub, check the network, "
+        f"{terms if described.gated else ''}and sources.{described.name}.revision in params.yaml; of files of your "
+        "own, the file."
     )
 
 
@@ -165,22 +244,31 @@ def _unreadable(described: Dataset, revision: str, error: Exception) -> SourceEr
 
 
 def write_queries(
-    name: str, raw: Path, queries: Path, planted: dict[str, list[dict[str, Any]]] | None = None
+    name: str,
+    raw: Path,
+    queries: Path,
+    planted: dict[str, list[dict[str, Any]]] | None = None,
+    excluded_licences: Collection[str] = (),
 ) -> CollectReport:
     """Read raw Parquet, write unified queries, count what was left out."""
     described = dataset(name)
     table = read_table(raw)
     check_columns(described, table.column_names, str(raw), described.needs)
-    rows, dropped = unify(described, table.select(described.needs).to_pylist())
+    rows, dropped = unify(described, table.select(described.needs).to_pylist(), excluded_licences)
     kept = [row for row in rows if row is not None]
     write_rows(queries, kept, QUERY)
     ids = {row["row_id"] for row in kept}
     there = {kind: [entry for entry in entries if entry["row_id"] in ids] for kind, entries in (planted or {}).items()}
-    return CollectReport(name, table.num_rows, len(kept), dict(sorted(dropped.items())), there)
+    return CollectReport(
+        name, described.licence, described.gated, table.num_rows, len(kept), dict(sorted(dropped.items())), there
+    )
 
 
-def unify(described: Dataset, published: list[dict[str, Any]]) -> tuple[list[dict[str, Any] | None], Counter]:
+def unify(
+    described: Dataset, published: list[dict[str, Any]], excluded_licences: Collection[str] = ()
+) -> tuple[list[dict[str, Any] | None], Counter]:
     """One entry a published row, in order: a row of amt.rows.QUERY, or None where the row was left out."""
+    excluded = set(map(_licence_key, excluded_licences))
     rows: list[dict[str, Any] | None] = []
     dropped: Counter[str] = Counter()
     occurrences: Counter[str] = Counter()
@@ -188,6 +276,8 @@ def unify(described: Dataset, published: list[dict[str, Any]]) -> tuple[list[dic
         unified = described.unify(row)
         if isinstance(unified, Unified) and not unified.query:
             unified = LeftOut("empty_query")
+        if isinstance(unified, Unified) and _licence_key(unified.licence or described.licence) in excluded:
+            unified = LeftOut("excluded_licence")
         if isinstance(unified, LeftOut):
             dropped[unified.reason] += 1
             rows.append(None)
@@ -199,6 +289,11 @@ def unify(described: Dataset, published: list[dict[str, Any]]) -> tuple[list[dic
         identity = identity if occurrence == 0 else [*identity, occurrence]
         rows.append({"row_id": row_id(described.name, *identity), **content})
     return rows, dropped
+
+
+def _licence_key(licence: str) -> str:
+    """Datasets write CC BY 4.0 and cc-by-4.0."""
+    return re.sub(r"[\s_]+", "-", licence.strip().casefold())
 
 
 def _row(described: Dataset, unified: Unified) -> dict[str, Any]:

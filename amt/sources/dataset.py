@@ -27,6 +27,8 @@ class Unified:
     instructions: dict[str, Any] | None = None
     starter_code: str | None = None
     reference_solution: str | None = None
+    licence: str | None = None
+    """Of this row, where the dataset declares one a row; None means the dataset's."""
 
 
 @dataclass(frozen=True)
@@ -44,10 +46,19 @@ class Dataset:
     category: str
     hub_id: str
     config: str | None
+    """One configuration, or several joined by +, each with the columns of `needs` that are not in `optional`."""
     split: str
     """One split, or several joined by +."""
+    licence: str
+    """As its card declares it: an SPDX identifier where there is one, "not declared" where it says nothing."""
     columns: pa.Schema
     """All published columns."""
     needs: tuple[str, ...]
     """The columns that `unify` reads: what is downloaded of the hub, and checked to be there."""
     unify: Callable[[dict[str, Any]], Unified | LeftOut]
+    optional: tuple[str, ...] = ()
+    """Columns of `needs` that some configurations lack: null there."""
+    gated: bool = False
+    """The hub hands it out to accounts that accepted its terms: a token is needed."""
+    files: tuple[str, ...] = ()
+    """Files of the repository to read in place of `config` and `split`: JSON lines, CSV or Parquet by their ending."""

@@ -4,11 +4,7 @@ hub_id and kind say how a set is read: `math` has a problem and an answer, `code
 release and window), `arena` is Arena-Hard (questions and the baseline model's answers).
 """
 
-import base64
-import io
 import json
-import pickle
-import zlib
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +12,7 @@ from typing import Any
 from amt.errors import SourceError
 from amt.params import Benchmark, Window
 from amt.rows import QUERY, canonical_json, row_id, write_rows
+from amt.sources.code_cases import from_cases, private_cases
 from amt.sources.collect import hub_errors, json_lines
 
 ARENA_QUESTIONS = "data/arena-hard-v0.1/question.jsonl"
@@ -100,22 +97,6 @@ def math_questions(name: str, hub_id: str, published: list[dict[str, Any]]) -> l
 # --- code --------------------------------------------------------------------------------------------------
 
 
-class _PlainData(pickle.Unpickler):
-    """Unpickles text, numbers and lists; a pickle that names any class or function is refused."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        raise SourceError(f"a pickled test case of LiveCodeBench asks for {module}.{name}: refused")
-
-
-def private_cases(encoded: str) -> list[dict[str, Any]]:
-    """LiveCodeBench's private_test_cases: base64(zlib(pickle(JSON text))), or the JSON itself in early files."""
-    try:
-        return json.loads(encoded)
-    except ValueError:
-        text = _PlainData(io.BytesIO(zlib.decompress(base64.b64decode(encoded)))).load()
-        return json.loads(text)
-
-
 def livecodebench_question(name: str, row: dict[str, Any]) -> dict[str, Any]:
     """One published row; call cases where the metadata name a function, else stdin cases.
 
@@ -123,14 +104,9 @@ def livecodebench_question(name: str, row: dict[str, Any]) -> dict[str, Any]:
     """
     cases = json.loads(row["public_test_cases"]) + private_cases(row["private_test_cases"])
     entry_point = json.loads(row["metadata"] or "{}").get("func_name")
-    if entry_point:
-        calls = [
-            {"args": [json.loads(line) for line in case["input"].splitlines()], "expected": json.loads(case["output"])}
-            for case in cases
-        ]
-        tests = {"kind": "call", "entry_point": entry_point, "cases": calls}
-    else:
-        tests = {"kind": "stdin", "cases": [{"stdin": case["input"], "stdout": case["output"]} for case in cases]}
+    tests = from_cases(cases, entry_point)
+    if tests is None:
+        raise SourceError(f"benchmarks.{name}: the test cases of question {row['question_id']} cannot be read.")
     return question_row(
         name,
         "code",

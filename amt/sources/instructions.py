@@ -51,6 +51,7 @@ NEMOTRON_IF = Dataset(
     hub_id="nvidia/Llama-Nemotron-Post-Training-Dataset",
     config="RL",
     split="instruction_following",
+    licence="cc-by-4.0",
     columns=pa.schema(
         [
             ("input", TURNS),
@@ -83,6 +84,7 @@ TULU3_IF = Dataset(
     hub_id="allenai/tulu-3-sft-mixture",
     config="default",
     split="train",
+    licence="odc-by-1.0",
     columns=pa.schema([("id", TEXT), ("messages", TURNS), ("source", TEXT)]),
     needs=("id", "messages", "source"),
     unify=_tulu3_if,

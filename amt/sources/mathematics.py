@@ -33,6 +33,7 @@ OPENR1_MATH_220K = Dataset(
     hub_id="open-r1/OpenR1-Math-220k",
     config="all",
     split="default+extended",
+    licence="apache-2.0",
     columns=pa.schema(
         [
             ("problem", TEXT),
@@ -66,6 +67,7 @@ BIG_MATH_RL_VERIFIED = Dataset(
     hub_id="SynthLabsAI/Big-Math-RL-Verified",
     config="default",
     split="train",
+    licence="apache-2.0",
     columns=pa.schema(
         [
             ("problem", TEXT),
@@ -96,6 +98,7 @@ NUMINAMATH = Dataset(
     hub_id="AI-MO/NuminaMath-CoT",
     config="default",
     split="train",
+    licence="apache-2.0",
     columns=pa.schema([("source", TEXT), ("problem", TEXT), ("solution", TEXT), ("messages", TURNS)]),
     needs=("problem", "source", "solution"),
     unify=_numinamath,
@@ -118,6 +121,7 @@ METAMATHQA = Dataset(
     hub_id="meta-math/MetaMathQA",
     config="default",
     split="train",
+    licence="mit",
     columns=pa.schema([("type", TEXT), ("query", TEXT), ("original_question", TEXT), ("response", TEXT)]),
     needs=("query", "type", "response"),
     unify=_metamathqa,
@@ -139,6 +143,7 @@ DEEPMATH_103K = Dataset(
     hub_id="zwhe99/DeepMath-103K",
     config="default",
     split="train",
+    licence="mit",
     columns=pa.schema(
         [
             ("question", TEXT),
@@ -172,6 +177,7 @@ AIME_1983_2024 = Dataset(
     hub_id="di-zhang-fdu/AIME_1983_2024",
     config="default",
     split="train",
+    licence="mit",
     columns=pa.schema(
         [
             ("ID", TEXT),
@@ -184,4 +190,73 @@ AIME_1983_2024 = Dataset(
     ),
     needs=("ID", "Year", "Question", "Answer"),
     unify=_aime,
+)
+
+
+SHORT_ANSWER = 120
+"""Characters up to which a text of one line is a final answer, not a solution."""
+
+
+def _data_ablation(row: dict[str, Any]) -> Unified | LeftOut:
+    if row["cot_type"] != "math":
+        return LeftOut("other_subject")
+    solution = _stated(row["solution"])
+    # Some rows have a final answer here, others a whole solution with the answer in its last box.
+    answer = _stated(last_boxed(solution or ""))
+    if answer is None and solution and len(solution) <= SHORT_ANSWER and "\n" not in solution:
+        answer = solution
+    return Unified(
+        query=strip_prompt_suffix(row["question"]),
+        origin=row["source_type"],
+        ground_truth=answer,
+        reference_solution=solution if solution != answer else None,
+    )
+
+
+DATA_ABLATION_FULL59K = Dataset(
+    name="data_ablation_full59k",
+    category="math",
+    hub_id="simplescaling/data_ablation_full59K",
+    config="default",
+    split="train",
+    licence="apache-2.0",
+    columns=pa.schema(
+        [
+            ("solution", TEXT),
+            ("question", TEXT),
+            ("cot_type", TEXT),
+            ("source_type", TEXT),
+            ("metadata", TEXT),
+            ("cot", pa.null()),
+            ("thinking_trajectories", TEXTS),
+            ("attempt", TEXT),
+        ]
+    ),
+    needs=("solution", "question", "cot_type", "source_type"),
+    unify=_data_ablation,
+)
+
+
+def _amc_2023(row: dict[str, Any]) -> Unified:
+    answer = row["answer"]
+    return Unified(
+        query=strip_prompt_suffix(row["problem"]),
+        published_id=row["id"],
+        origin=row["url"],
+        # 142.0 is the integer 142.
+        ground_truth=None if answer is None else str(int(answer) if float(answer).is_integer() else answer),
+    )
+
+
+# The paper names no dataset of the hub; this one holds the problems of AMC 12 in 2022 and 2023.
+AMC_2023 = Dataset(
+    name="amc_2023",
+    category="math",
+    hub_id="AI-MO/aimo-validation-amc",
+    config="default",
+    split="train",
+    licence="apache-2.0",
+    columns=pa.schema([("id", pa.int64()), ("problem", TEXT), ("answer", pa.float64()), ("url", TEXT)]),
+    needs=("id", "problem", "answer", "url"),
+    unify=_amc_2023,
 )

@@ -1,14 +1,34 @@
 """Code of paper section 2.1. A row whose tests cannot be used is left out: nothing could verify it."""
 
+import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
 
-from amt.sources.code_cases import from_asserts, from_pytest, from_stdin
+from amt.sources.code_cases import (
+    from_asserts,
+    from_cases,
+    from_inputs_and_outputs,
+    from_pytest,
+    from_stdin,
+    private_cases,
+)
 from amt.sources.conversations import strip_prompt_suffix
 from amt.sources.dataset import TEXT, TEXTS, TURNS, Dataset, LeftOut, Unified
 
 _WITHOUT_TESTS = LeftOut("no_usable_tests")
+EVALUATED_FROM = "2024-10-01"
+"""Problems of contests from this day on are the paper's evaluation set (LiveCodeBench, 5.1.1)."""
+_EVALUATED = LeftOut("of_the_evaluation_window")
+
+
+def _json(text: str | None) -> Any:
+    """None where there is no text, or no JSON."""
+    try:
+        return json.loads(text or "null")
+    except ValueError:
+        return None
 
 
 def _kodcode(row: dict[str, Any]) -> Unified | LeftOut:
@@ -32,6 +52,7 @@ KODCODE_V1 = Dataset(
     hub_id="KodCode/KodCode-V1",
     config="default",
     split="train",
+    licence="cc-by-nc-4.0",
     columns=pa.schema(
         [
             ("version", TEXT),
@@ -90,6 +111,7 @@ OPENCODER = Dataset(
     hub_id="OpenCoder-LLM/opc-sft-stage2",
     config="educational_instruct",
     split="train",
+    licence="mit",
     columns=pa.schema(
         [
             ("seq_id", pa.int64()),
@@ -130,6 +152,7 @@ VERIFIABLE_CODING = Dataset(
     hub_id="open-r1/verifiable-coding-problems-python",
     config="default",
     split="train",
+    licence="not declared",
     columns=pa.schema(
         [
             ("source", TEXT),
@@ -185,6 +208,7 @@ ACECODE_87K = Dataset(
     hub_id="TIGER-Lab/AceCode-87K",
     config="default",
     split="train",
+    licence="mit",
     columns=pa.schema(
         [
             ("id", TEXT),
@@ -209,4 +233,232 @@ ACECODE_87K = Dataset(
     ),
     needs=("id", "source", "question", "test_cases"),
     unify=_acecode,
+)
+
+
+def _prime(row: dict[str, Any]) -> Unified | LeftOut:
+    if row["ability"] != "code":
+        return LeftOut("other_subject")
+    tests = from_inputs_and_outputs(_json((row["reward_model"] or {}).get("ground_truth")))
+    if tests is None:
+        return _WITHOUT_TESTS
+    # The system prompt asks for a chain of ASSESS, ADVANCE and other actions: not ours.
+    asked = [turn["content"] for turn in row["prompt"] or [] if turn["role"] == "user"]
+    return Unified(
+        query=strip_prompt_suffix(asked[-1] if asked else None),
+        published_id=(row["extra_info"] or {}).get("index"),
+        origin=row["data_source"],
+        tests=tests,
+    )
+
+
+PRIME_EURUS2 = Dataset(
+    name="prime_eurus2",
+    category="code",
+    hub_id="PRIME-RL/Eurus-2-RL-Data",
+    config="default",
+    split="train",
+    licence="mit",
+    columns=pa.schema(
+        [
+            ("data_source", TEXT),
+            ("prompt", TURNS),
+            ("ability", TEXT),
+            ("reward_model", pa.struct([("ground_truth", TEXT), ("style", TEXT)])),
+            ("extra_info", pa.struct([("index", pa.int64()), ("split", TEXT)])),
+        ]
+    ),
+    needs=("data_source", "prompt", "ability", "reward_model", "extra_info"),
+    unify=_prime,
+)
+
+
+def _deepcoder(row: dict[str, Any]) -> Unified | LeftOut:
+    published = _json(row["tests"])
+    if isinstance(published, dict):
+        tests = from_inputs_and_outputs(published)
+    else:
+        tests = from_cases(published, (row["metadata"] or {}).get("func_name"))
+    if tests is None:
+        return _WITHOUT_TESTS
+    return Unified(
+        query=strip_prompt_suffix(row["problem"]),
+        tests=tests,
+        starter_code=row["starter_code"] or None,
+        reference_solution=(row["solutions"] or [None])[0],
+    )
+
+
+# Its configuration lcbv5 is LiveCodeBench up to July 2024; of its split test, which is the evaluation set, nothing.
+DEEPCODER = Dataset(
+    name="deepcoder",
+    category="code",
+    hub_id="agentica-org/DeepCoder-Preview-Dataset",
+    config="primeintellect+taco+lcbv5",
+    split="train",
+    licence="mit",
+    columns=pa.schema(
+        [
+            ("problem", TEXT),
+            ("solutions", TEXTS),
+            ("tests", TEXT),
+            ("starter_code", TEXT),
+            ("metadata", pa.struct([("func_name", TEXT)])),
+        ]
+    ),
+    needs=("problem", "solutions", "tests", "starter_code", "metadata"),
+    optional=("solutions", "starter_code", "metadata"),
+    unify=_deepcoder,
+)
+
+
+def _livecodebench(row: dict[str, Any]) -> Unified | LeftOut:
+    if row["contest_date"] is None or str(row["contest_date"])[:10] >= EVALUATED_FROM:
+        return _EVALUATED
+    cases = (_json(row["public_test_cases"]) or []) + (
+        private_cases(row["private_test_cases"]) if row["private_test_cases"] else []
+    )
+    tests = from_cases(cases, (_json(row["metadata"]) or {}).get("func_name"))
+    if tests is None:
+        return _WITHOUT_TESTS
+    return Unified(
+        query=strip_prompt_suffix(row["question_content"]),
+        published_id=row["question_id"],
+        origin=row["platform"],
+        tests=tests,
+        starter_code=row["starter_code"] or None,
+    )
+
+
+LIVECODEBENCH_GENERATION = Dataset(
+    name="livecodebench_generation",
+    category="code",
+    hub_id="livecodebench/code_generation_lite",
+    config=None,
+    split="test",
+    licence="cc",
+    columns=pa.schema(
+        [
+            ("question_title", TEXT),
+            ("question_content", TEXT),
+            ("platform", TEXT),
+            ("question_id", TEXT),
+            ("contest_id", TEXT),
+            ("contest_date", TEXT),
+            ("starter_code", TEXT),
+            ("difficulty", TEXT),
+            ("public_test_cases", TEXT),
+            ("private_test_cases", TEXT),
+            ("metadata", TEXT),
+        ]
+    ),
+    needs=(
+        "question_content",
+        "platform",
+        "question_id",
+        "contest_date",
+        "starter_code",
+        "public_test_cases",
+        "private_test_cases",
+        "metadata",
+    ),
+    unify=_livecodebench,
+    # release_v5; its loading script is refused by datasets from version 4 on.
+    files=("test.jsonl", "test2.jsonl", "test3.jsonl", "test4.jsonl", "test5.jsonl"),
+)
+
+
+def _codeforces(row: dict[str, Any]) -> Unified | LeftOut:
+    start = row["contest_start"]
+    if start is None or datetime.fromtimestamp(start, UTC).date().isoformat() >= EVALUATED_FROM:
+        return _EVALUATED
+    if row["interaction_format"]:
+        return LeftOut("interactive")
+    tests = from_stdin([(case["input"], case["output"]) for case in row["examples"] or []])
+    if tests is None:
+        return _WITHOUT_TESTS
+    return Unified(
+        query=strip_prompt_suffix(row["prompt"]), published_id=row["id"], origin=row["contest_type"], tests=tests
+    )
+
+
+# Several rows have one problem, each with another generation: `unique` keeps one.
+CODEFORCES_COTS = Dataset(
+    name="codeforces_cots",
+    category="code",
+    hub_id="open-r1/codeforces-cots",
+    config="solutions_decontaminated",
+    split="train",
+    licence="cc-by-4.0",
+    columns=pa.schema(
+        [
+            ("id", TEXT),
+            ("aliases", TEXTS),
+            ("contest_id", TEXT),
+            ("contest_name", TEXT),
+            ("contest_type", TEXT),
+            ("contest_start", pa.int64()),
+            ("contest_start_year", pa.int64()),
+            ("index", TEXT),
+            ("time_limit", pa.float64()),
+            ("memory_limit", pa.float64()),
+            ("title", TEXT),
+            ("description", TEXT),
+            ("input_format", TEXT),
+            ("output_format", TEXT),
+            ("interaction_format", TEXT),
+            ("note", TEXT),
+            ("examples", pa.list_(pa.struct([("input", TEXT), ("output", TEXT)]))),
+            ("editorial", TEXT),
+            ("prompt", TEXT),
+            ("generation", TEXT),
+            ("finish_reason", TEXT),
+            ("api_metadata", pa.struct([("completion_tokens", pa.int64()), ("prompt_tokens", pa.int64())])),
+            ("messages", TURNS),
+        ]
+    ),
+    needs=("id", "contest_type", "contest_start", "interaction_format", "examples", "prompt"),
+    unify=_codeforces,
+)
+
+
+def _openthoughts(row: dict[str, Any]) -> Unified | LeftOut:
+    published = _json(row["test_cases"])
+    tests = from_inputs_and_outputs(published) if isinstance(published, dict) else None
+    if tests is None:
+        return _WITHOUT_TESTS
+    return Unified(
+        query=strip_prompt_suffix(row["problem"]),
+        origin=row["source"],
+        tests=tests,
+        starter_code=row["starter_code"] or None,
+        reference_solution=row["ground_truth_solution"],
+    )
+
+
+OPENTHOUGHTS_CODE = Dataset(
+    name="openthoughts_code",
+    category="code",
+    hub_id="open-r1/OpenThoughts-114k-Code_decontaminated",
+    config="default",
+    split="train",
+    licence="apache-2.0",
+    columns=pa.schema(
+        [
+            ("problem", TEXT),
+            ("deepseek_reasoning", TEXT),
+            ("deepseek_solution", TEXT),
+            ("ground_truth_solution", TEXT),
+            ("domain", TEXT),
+            ("source", TEXT),
+            ("test_cases", TEXT),
+            ("starter_code", TEXT),
+            ("num_tokens", pa.int64()),
+            ("messages", TURNS),
+            ("prompt", TEXT),
+            ("final_reasoning_trace", TEXT),
+        ]
+    ),
+    needs=("problem", "source", "test_cases", "starter_code", "ground_truth_solution"),
+    unify=_openthoughts,
 )

@@ -1,11 +1,12 @@
-"""Scientific and logical reasoning of paper section 2.1: multiple choice with a letter as ground truth."""
+"""Scientific and logical reasoning of paper section 2.1: most is multiple choice with a letter as ground truth."""
 
 from typing import Any
 
 import pyarrow as pa
 
+from amt.rewards.math_answer import last_boxed
 from amt.sources.conversations import strip_prompt_suffix
-from amt.sources.dataset import TEXT, Dataset, LeftOut, Unified
+from amt.sources.dataset import TEXT, TURNS, Dataset, LeftOut, Unified
 
 LETTERS = "ABCDE"
 
@@ -31,6 +32,7 @@ TASK_MMMLU = Dataset(
     hub_id="Muennighoff/natural-instructions",
     config="default",
     split="train",
+    licence="apache-2.0",
     columns=pa.schema([("task_name", TEXT), ("id", TEXT), ("definition", TEXT), ("inputs", TEXT), ("targets", TEXT)]),
     needs=("task_name", "id", "inputs", "targets"),
     unify=_task_mmmlu,
@@ -59,6 +61,7 @@ LOGIC_701 = Dataset(
     hub_id="hivaze/LOGIC-701",
     config="en",
     split="train",
+    licence="apache-2.0",
     columns=pa.schema(
         [
             ("topic", TEXT),
@@ -76,4 +79,146 @@ LOGIC_701 = Dataset(
         "correct_option_number",
     ),
     unify=_logic_701,
+)
+
+
+def _chemistryqa(row: dict[str, Any]) -> Unified | LeftOut:
+    answer = (row["answer"] or "").strip()
+    if not answer:
+        return LeftOut("no_ground_truth")
+    return Unified(query=strip_prompt_suffix(row["question"]), published_id=row["url"], ground_truth=answer)
+
+
+CHEMISTRYQA = Dataset(
+    name="chemistryqa",
+    category="science",
+    hub_id="avaliev/ChemistryQA",
+    config="default",
+    split="train+validation+test",
+    licence="C-UDA",
+    columns=pa.schema(
+        [
+            ("question", TEXT),
+            ("answer", TEXT),
+            ("target_var_json", TEXT),
+            ("answer_json", TEXT),
+            ("condition_json", TEXT),
+            ("url", TEXT),
+        ]
+    ),
+    needs=("question", "answer", "url"),
+    unify=_chemistryqa,
+)
+
+
+def _nemotron_science(row: dict[str, Any]) -> Unified | LeftOut:
+    if row["reasoning"] != "on":
+        return LeftOut("without_reasoning")
+    answer = last_boxed(row["output"] or "")
+    if not (answer or "").strip():
+        return LeftOut("no_ground_truth")
+    asked = [turn["content"] for turn in row["input"] or [] if turn["role"] == "user"]
+    return Unified(
+        query=strip_prompt_suffix(asked[-1] if asked else None),
+        origin=row["generator"],
+        ground_truth=answer.strip(),
+        licence=row["license"],
+    )
+
+
+NEMOTRON_SCIENCE = Dataset(
+    name="nemotron_science",
+    category="science",
+    hub_id="nvidia/Llama-Nemotron-Post-Training-Dataset",
+    config="SFT",
+    split="science",
+    licence="cc-by-4.0",
+    columns=pa.schema(
+        [
+            ("input", TURNS),
+            ("output", TEXT),
+            ("category", TEXT),
+            ("license", TEXT),
+            ("reasoning", TEXT),
+            ("generator", TEXT),
+            ("used_in_training", TEXT),
+            ("version", TEXT),
+            ("system_prompt", TEXT),
+        ]
+    ),
+    needs=("input", "output", "license", "reasoning", "generator"),
+    unify=_nemotron_science,
+)
+
+CHECKABLE_WORDS = 8
+"""Words up to which the answer to a school question can be compared; a longer one explains."""
+
+
+def _ncert_row(row: dict[str, Any]) -> Unified:
+    answer = (row["Answer"] or "").strip()
+    is_checkable = 0 < len(answer.split()) <= CHECKABLE_WORDS
+    return Unified(
+        query=strip_prompt_suffix(row["Question"]),
+        origin=row["Topic"],
+        ground_truth=answer if is_checkable else None,
+        reference_solution=None if is_checkable else answer or None,
+    )
+
+
+def _ncert(name: str, hub_id: str) -> Dataset:
+    """Questions on a school book. The licence is of the questions; the text that they were made from is not free."""
+    return Dataset(
+        name=name,
+        category="science",
+        hub_id=hub_id,
+        config="default",
+        split="train",
+        licence="mit",
+        columns=pa.schema(
+            [
+                ("Topic", TEXT),
+                ("Explanation", TEXT),
+                ("Question", TEXT),
+                ("Answer", TEXT),
+                ("Difficulty", TEXT),
+                ("StudentLevel", TEXT),
+                ("Question Type", TEXT),
+                ("Question Complexity", TEXT),
+                ("Prerequisites", TEXT),
+                ("Estimated Time", TEXT),
+                ("subject", TEXT),
+                ("grade", pa.int64()),
+            ]
+        ),
+        needs=("Topic", "Question", "Answer"),
+        unify=_ncert_row,
+    )
+
+
+NCERT_PHYSICS_11 = _ncert("ncert_physics_11", "KadamParth/NCERT_Physics_11th")
+NCERT_PHYSICS_12 = _ncert("ncert_physics_12", "KadamParth/NCERT_Physics_12th")
+NCERT_CHEMISTRY_11 = _ncert("ncert_chemistry_11", "KadamParth/NCERT_Chemistry_11th")
+NCERT_CHEMISTRY_12 = _ncert("ncert_chemistry_12", "KadamParth/NCERT_Chemistry_12th")
+NCERT_BIOLOGY_11 = _ncert("ncert_biology_11", "KadamParth/NCERT_Biology_11th")
+NCERT_BIOLOGY_12 = _ncert("ncert_biology_12", "KadamParth/NCERT_Biology_12th")
+
+
+def _logiclm(row: dict[str, Any]) -> Unified | LeftOut:
+    answer = (row["answer"] or "").strip()
+    if not answer:
+        return LeftOut("no_ground_truth")
+    return Unified(query=strip_prompt_suffix(row["question"]), ground_truth=answer)
+
+
+LOGICLM = Dataset(
+    name="logiclm",
+    category="science",
+    hub_id="longface/logicLM",
+    config=None,
+    split="train",
+    licence="apache-2.0",
+    columns=pa.schema([("question", TEXT), ("answer", TEXT)]),
+    needs=("question", "answer"),
+    unify=_logiclm,
+    files=("LD-train.jsonl",),
 )

@@ -58,6 +58,28 @@ ROWS = {
     "tulu3_if": 300,
     "ultra_chat": 450,
     "openhermes_2_5": 450,
+    "data_ablation_full59k": 60,
+    "amc_2023": 40,
+    "prime_eurus2": 60,
+    "deepcoder": 60,
+    "livecodebench_generation": 50,
+    "codeforces_cots": 50,
+    "openthoughts_code": 50,
+    "chemistryqa": 50,
+    "nemotron_science": 60,
+    "ncert_physics_11": 40,
+    "ncert_physics_12": 40,
+    "ncert_chemistry_11": 40,
+    "ncert_chemistry_12": 40,
+    "ncert_biology_11": 40,
+    "ncert_biology_12": 40,
+    "logiclm": 50,
+    "evol": 60,
+    "infinity_instruct": 60,
+    "open_orca": 60,
+    "tulu3_chat": 60,
+    "natural_reasoning": 60,
+    "flan": 60,
 }
 """Rows of each source, planted ones among them."""
 
@@ -93,12 +115,28 @@ PLANTED = {
         "exact_duplicate": 6, "near_duplicate": 8, "url": 4, "image": 4, "benchmark_verbatim": 4,
         "benchmark_paraphrase": 4,
     },
+    "data_ablation_full59k": {"exact_duplicate": 3, "wrong_ground_truth": 4},
+    "prime_eurus2": {"exact_duplicate": 3},
+    "deepcoder": {"near_duplicate": 2},
+    "openthoughts_code": {"exact_duplicate": 3},
+    "infinity_instruct": {"exact_duplicate": 5, "url": 2},
+    "evol": {"url": 2},
 }  # fmt: skip
 """Planted rows of each source by kind of fault."""
 
-LEFT_AT_THE_DOOR = {"aime_1983_2024": 30, "tulu3_if": 15}
-"""Rows that the adapter itself leaves out: AIME of 2024, other subsets of Tulu 3."""
-LEFT_OUT = ("year_2024", "other_subset")
+LEFT_AT_THE_DOOR = {
+    "aime_1983_2024": ("year_2024", 30),
+    "tulu3_if": ("other_subset", 15),
+    "data_ablation_full59k": ("other_subject", 6),
+    "prime_eurus2": ("other_subject", 8),
+    "livecodebench_generation": ("evaluated", 10),
+    "codeforces_cots": ("interactive", 5),
+    "openthoughts_code": ("without_tests", 5),
+    "nemotron_science": ("without_reasoning", 8),
+    "tulu3_chat": ("other_subset", 10),
+}
+"""Rows that the adapter itself leaves out, and why: AIME of 2024, other subsets of Tulu 3, ..."""
+LEFT_OUT = {reason for reason, _ in LEFT_AT_THE_DOOR.values()}
 
 COPIED_FROM = {
     "big_math_rl_verified": "openr1_math_220k",
@@ -113,10 +151,21 @@ COPIED_FROM = {
     "nemotron_if": "nemotron_if",
     "tulu3_if": "nemotron_if",
     "openhermes_2_5": "ultra_chat",
+    "data_ablation_full59k": "numinamath",
+    "prime_eurus2": "verifiable_coding",
+    "deepcoder": "verifiable_coding",
+    "openthoughts_code": "verifiable_coding",
+    "infinity_instruct": "openhermes_2_5",
 }
 """Where the originals of a source's planted duplicates stand."""
 
-MATH_SOURCES = tuple(ROWS)[:6]
+MATH_SOURCES = (*tuple(ROWS)[:6], "data_ablation_full59k", "amc_2023")
+CALL_SOURCES = ("kodcode_v1", "opencoder", "acecode_87k")
+STDIN_SOURCES = ("verifiable_coding", "codeforces_cots")
+CODE_SOURCES = ("prime_eurus2", "deepcoder", "livecodebench_generation", "openthoughts_code")
+"""Of functions and of programs."""
+MULTI_TURN_SOURCES = ("ultra_chat", "openhermes_2_5", "evol", "infinity_instruct", "tulu3_chat")
+CHOICE_SOURCES = ("task_mmmlu", "nemotron_science", "logiclm")
 STDIN_KINDS = tuple(kind for kind, coding in CODE.items() if coding.argument is None)
 CALL_KINDS = tuple(kind for kind, coding in CODE.items() if coding.argument is not None)
 
@@ -201,8 +250,9 @@ def _all_drafts() -> dict[str, list[Draft]]:
         ]
         copies = wanted.get("exact_duplicate", 0) + wanted.get("near_duplicate", 0)
         plain = [_plain(source, rng, unlike) for _ in range(count - len(faulty) - copies)]
-        for draft in plain[: LEFT_AT_THE_DOOR.get(source, 0)]:
-            draft.fault = LEFT_OUT[source == "tulu3_if"]
+        reason, number = LEFT_AT_THE_DOOR.get(source, ("", 0))
+        for draft in plain[:number]:
+            draft.fault = reason
         drafts[source] = plain + faulty
         originals = _originals(drafts[COPIED_FROM[source]], source, copies, rng) if copies else []
         for number, original in enumerate(originals):
@@ -234,11 +284,16 @@ def _copy(source: str, original: Draft, exact: bool, rng: random.Random) -> Draf
 def _draw(source: str, rng: random.Random) -> Problem:
     if source in MATH_SOURCES:
         return draw_math(rng.choice(list(MATH)), rng)
-    if source in ("kodcode_v1", "opencoder", "acecode_87k"):
+    if source in CALL_SOURCES:
         return draw_code(rng.choice(CALL_KINDS), rng)
-    if source == "verifiable_coding":
+    if source in STDIN_SOURCES:
         return draw_code(rng.choice(STDIN_KINDS), rng)
-    if source == "task_mmmlu":
+    if source in CODE_SOURCES:
+        return draw_code(rng.choice(list(CODE)), rng)
+    if source.startswith("ncert_") or source == "chemistryqa":  # numbers to work out, and what to explain
+        explains = source != "chemistryqa" and rng.random() < 0.4
+        return draw_chat(rng.choice(list(CHAT)), rng) if explains else draw_math(rng.choice(list(MATH)), rng)
+    if source in CHOICE_SOURCES:
         return draw_science(rng.choice(list(SCIENCE_PHRASINGS)), rng)
     if source == "logic_701":
         return draw_science(rng.choice(list(SCIENCE_PHRASINGS)), rng, rng.choice((4, 5)))
@@ -264,7 +319,7 @@ def _plain(source: str, rng: random.Random, unlike: Unlike) -> Draft:
     def draw() -> Draft:
         problem = _draw(source, rng)
         earlier = []
-        if source in ("ultra_chat", "openhermes_2_5") and rng.random() < 0.2:
+        if source in MULTI_TURN_SOURCES and rng.random() < 0.2:
             before = _draw(source, rng)
             earlier = [(before.query, before.answer)]
         return Draft(source, problem, problem.answer, earlier=earlier)

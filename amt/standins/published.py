@@ -4,8 +4,11 @@ A writer gets a Draft (what the row asks and what it claims) and a random stream
 nothing (ids, difficulties, dates).
 """
 
+import base64
 import json
+import pickle
 import random
+import zlib
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -140,6 +143,29 @@ def aime_1983_2024(draft: Draft, rng: random.Random) -> dict[str, Any]:
     }
 
 
+def data_ablation_full59k(draft: Draft, rng: random.Random) -> dict[str, Any]:
+    """Its solution is a final answer in some rows, a whole solution in others."""
+    return {
+        "solution": draft.claimed if rng.random() < 0.5 else _solution(draft),
+        "question": draft.problem.query,
+        "cot_type": "science" if draft.fault == "other_subject" else "math",
+        "source_type": rng.choice(("qq8933/AIME_1983_2024", "AI-MO/NuminaMath-CoT/olympiads", "Hothan/OlympiadBench")),
+        "metadata": json.dumps({"level": rng.randint(1, 5)}),
+        "cot": None,
+        "thinking_trajectories": [draft.problem.working],
+        "attempt": _solution(draft),
+    }
+
+
+def amc_2023(draft: Draft, rng: random.Random) -> dict[str, Any]:
+    return {
+        "id": draft.index,
+        "problem": draft.problem.query,
+        "answer": float(draft.claimed),
+        "url": f"https://artofproblemsolving.com/wiki/index.php/2023_AMC_12A_Problems/Problem_{draft.index % 25 + 1}",
+    }
+
+
 # --- code --------------------------------------------------------------------------------------------------
 
 
@@ -250,6 +276,141 @@ def acecode_87k(draft: Draft, rng: random.Random) -> dict[str, Any]:
     }
 
 
+def _inputs_and_outputs(problem: Problem, rng: random.Random) -> dict[str, Any]:
+    """As APPS and TACO write them: a result in a list of its own or not; arguments as lists or as lines of JSON."""
+    tests = problem.tests
+    if tests["kind"] == "stdin":
+        return {"inputs": [case["stdin"] for case in tests["cases"]], "outputs": [c["stdout"] for c in tests["cases"]]}
+    as_text, in_lists = rng.random() < 0.5, rng.random() < 0.5
+    results = [[case["expected"]] if in_lists else case["expected"] for case in tests["cases"]]
+    return {
+        "fn_name": tests["entry_point"],
+        "inputs": ["\n".join(map(json.dumps, case["args"])) if as_text else case["args"] for case in tests["cases"]],
+        "outputs": list(map(json.dumps, results)) if as_text else results,
+    }
+
+
+def _cases(problem: Problem) -> list[dict[str, Any]]:
+    """As LiveCodeBench writes them."""
+    if problem.tests["kind"] == "stdin":
+        cases = [(case["stdin"], case["stdout"]) for case in problem.tests["cases"]]
+        return [{"input": given, "output": expected, "testtype": "stdin"} for given, expected in cases]
+    return [
+        {
+            "input": "\n".join(map(json.dumps, case["args"])),
+            "output": json.dumps(case["expected"]),
+            "testtype": "functional",
+        }
+        for case in problem.tests["cases"]
+    ]
+
+
+ASKING_FOR_CODE = (
+    "\n\nWrite Python code to solve the problem. Present the code in \n```python\nYour code\n```\nat the end."
+)
+
+
+def prime_eurus2(draft: Draft, rng: random.Random) -> dict[str, Any]:
+    is_math = draft.fault == "other_subject"
+    tests = json.dumps(_inputs_and_outputs(draft.problem, rng))
+    return {
+        "data_source": "numina_olympiads" if is_math else rng.choice(("apps", "taco", "codecontests", "codeforces")),
+        "prompt": [
+            {"content": "When tackling complex reasoning tasks, you have access to these actions: ASSESS, ADVANCE.",
+             "role": "system"},
+            {"content": draft.problem.query + ASKING_FOR_CODE, "role": "user"},
+        ],
+        "ability": "math" if is_math else "code",
+        "reward_model": {"ground_truth": draft.problem.answer if is_math else tests, "style": "rule"},
+        "extra_info": {"index": draft.index, "split": "train"},
+    }  # fmt: skip
+
+
+def deepcoder(draft: Draft, rng: random.Random) -> dict[str, Any]:
+    """Its configurations publish tests in two forms, and only one of them the name of the function apart."""
+    problem = draft.problem
+    is_taco = rng.random() < 0.4
+    return {
+        "problem": problem.query,
+        "solutions": [f"```python\n{problem.answer}\n```"] if rng.random() < 0.8 else None,
+        "tests": json.dumps(_inputs_and_outputs(problem, rng) if is_taco else _cases(problem)),
+        "starter_code": None if is_taco else problem.starter_code or "",
+        "metadata": None if is_taco else {"func_name": problem.tests.get("entry_point")},
+    }
+
+
+def livecodebench_generation(draft: Draft, rng: random.Random) -> dict[str, Any]:
+    problem = draft.problem
+    cases = _cases(problem)
+    private = json.dumps(cases[1:])
+    day = f"2025-01-{rng.randint(1, 28):02d}" if draft.fault == "evaluated" else f"2024-0{rng.randint(1, 9)}-11"
+    return {
+        "question_title": problem.kind,
+        "question_content": problem.query,
+        "platform": rng.choice(("atcoder", "leetcode", "codeforces")),
+        "question_id": f"abc{draft.index:03d}_a",
+        "contest_id": f"abc{draft.index:03d}",
+        "contest_date": f"{day}T00:00:00",
+        "starter_code": problem.starter_code or "",
+        "difficulty": "easy",
+        "public_test_cases": json.dumps(cases[:1]),
+        "private_test_cases": private
+        if rng.random() < 0.3
+        else base64.b64encode(zlib.compress(pickle.dumps(private, protocol=4))).decode(),
+        "metadata": json.dumps({"func_name": problem.tests["entry_point"]} if problem.starter_code else {}),
+    }
+
+
+def codeforces_cots(draft: Draft, rng: random.Random) -> dict[str, Any]:
+    problem = draft.problem
+    year = 2025 if draft.fault == "evaluated" else rng.randint(2011, 2023)
+    contest = str(rng.randint(100, 1900))
+    return {
+        "id": f"{contest}/{rng.choice('ABC')}{draft.index}",
+        "aliases": None,
+        "contest_id": contest,
+        "contest_name": f"Codeforces Round {contest}",
+        "contest_type": rng.choice(("CF", "ICPC")),
+        "contest_start": (year - 1970) * 31_557_600 + 86_400 * rng.randint(1, 300),
+        "contest_start_year": year,
+        "index": "A",
+        "time_limit": 2.0,
+        "memory_limit": 256.0,
+        "title": problem.kind,
+        "description": problem.query,
+        "input_format": "One line.",
+        "output_format": "One line.",
+        "interaction_format": "The judge answers each line." if draft.fault == "interactive" else None,
+        "note": None,
+        "examples": [{"input": case["stdin"], "output": case["stdout"]} for case in problem.tests["cases"]],
+        "editorial": None,
+        "prompt": problem.query,
+        "generation": f"<think>\n{problem.working}\n</think>\n{problem.final}",
+        "finish_reason": rng.choice(("stop", "length")),
+        "api_metadata": {"completion_tokens": rng.randint(50, 9000), "prompt_tokens": rng.randint(50, 900)},
+        "messages": _turns(draft, problem.final),
+    }
+
+
+def openthoughts_code(draft: Draft, rng: random.Random) -> dict[str, Any]:
+    problem = draft.problem
+    tests = None if draft.fault == "without_tests" else json.dumps(_inputs_and_outputs(problem, rng))
+    return {
+        "problem": problem.query,
+        "deepseek_reasoning": problem.working,
+        "deepseek_solution": problem.final,
+        "ground_truth_solution": problem.answer,
+        "domain": "code",
+        "source": rng.choice(("apps", "taco", "code_contests")),
+        "test_cases": tests,
+        "starter_code": problem.starter_code,
+        "num_tokens": rng.randint(100, 9000),
+        "messages": _turns(draft, problem.final),
+        "prompt": problem.query,
+        "final_reasoning_trace": problem.working,
+    }
+
+
 # --- science -----------------------------------------------------------------------------------------------
 
 
@@ -276,6 +437,62 @@ def logic_701(draft: Draft, rng: random.Random) -> dict[str, Any]:
         **{f"answer_option_{number}": option for number, option in enumerate(filled, start=1)},
         "correct_option_number": LETTERS.index(draft.claimed) + 1,
     }
+
+
+def chemistryqa(draft: Draft, rng: random.Random) -> dict[str, Any]:
+    return {
+        "question": draft.problem.query,
+        "answer": draft.claimed,
+        "target_var_json": json.dumps([{"id": "t", "type": "number", "unit": ""}]),
+        "answer_json": json.dumps([{"value": draft.claimed}]),
+        "condition_json": "[]",
+        "url": f"https://socratic.org/questions/{_id(rng, 12)}",
+    }
+
+
+def nemotron_science(draft: Draft, rng: random.Random) -> dict[str, Any]:
+    thinks = draft.fault != "without_reasoning"
+    solved = rf"The answer is \boxed{{{draft.claimed}}}."
+    return {
+        "input": [{"content": draft.problem.query, "role": "user"}],
+        "output": f"<think>\n{draft.problem.working}\n</think>\n{solved}" if thinks else solved,
+        "category": "science",
+        "license": rng.choice(("CC BY 4.0", "ODC-BY")),
+        "reasoning": "on" if thinks else "off",
+        "generator": rng.choice(("DeepSeek-R1", "Qwen2.5-72B-Instruct")),
+        "used_in_training": rng.choice(("Ultra", "no")),
+        "version": "v1",
+        "system_prompt": f"detailed thinking {'on' if thinks else 'off'}",
+    }
+
+
+def _school_book(subject: str, grade: int):
+    def row(draft: Draft, rng: random.Random) -> dict[str, Any]:
+        return {
+            "Topic": rng.choice(("Motion", "Measurement", "Cells", "Bonds")),
+            "Explanation": draft.problem.working,
+            "Question": draft.problem.query,
+            "Answer": draft.claimed,
+            "Difficulty": rng.choice(("Easy", "Medium", "Hard")),
+            "StudentLevel": rng.choice(("Beginner", "Intermediate")),
+            "Question Type": rng.choice(("Numerical", "Conceptual")),
+            "Question Complexity": rng.choice(("Low", "High")),
+            "Prerequisites": "None",
+            "Estimated Time": f"{rng.randint(1, 9)} minutes",
+            "subject": subject,
+            "grade": grade,
+        }
+
+    return row
+
+
+ncert_physics_11, ncert_physics_12 = _school_book("Physics", 11), _school_book("Physics", 12)
+ncert_chemistry_11, ncert_chemistry_12 = _school_book("Chemistry", 11), _school_book("Chemistry", 12)
+ncert_biology_11, ncert_biology_12 = _school_book("Biology", 11), _school_book("Biology", 12)
+
+
+def logiclm(draft: Draft, rng: random.Random) -> dict[str, Any]:
+    return {"question": draft.problem.query, "answer": draft.claimed}
 
 
 # --- instruction following ---------------------------------------------------------------------------------
@@ -349,6 +566,57 @@ def openhermes_2_5(draft: Draft, rng: random.Random) -> dict[str, Any]:
         "avatarUrl": None,
         "system_prompt": rng.choice((None, None, None, "You are a friendly assistant.")),
         "source": rng.choice(("airoboros2.2", "EvolInstruct_70k", "glaive-code-assist")),
+    }
+
+
+def _sharegpt(draft: Draft) -> list[dict[str, str]]:
+    speakers = {"user": "human", "assistant": "gpt"}
+    return [{"from": speakers[turn["role"]], "value": turn["content"]} for turn in _turns(draft, draft.claimed)]
+
+
+def evol(draft: Draft, rng: random.Random) -> dict[str, Any]:
+    return {"idx": _id(rng, 12), "conversations": _sharegpt(draft)}
+
+
+def infinity_instruct(draft: Draft, rng: random.Random) -> dict[str, Any]:
+    ability = {"ability_en": ["text generation"], "cate_ability_en": ["natural language processing"]}
+    return {
+        "id": rng.getrandbits(30),
+        "conversations": _sharegpt(draft),
+        "label": rng.choice((None, {**ability, "ability_zh": ["文本生成"], "cate_ability_zh": ["自然语言处理"]})),
+        "langdetect": "en",
+        "source": rng.choice(("OpenHermes-2.5", "flan", "Subjective")),
+    }
+
+
+def open_orca(draft: Draft, rng: random.Random) -> dict[str, Any]:
+    return {
+        "id": f"{rng.choice(('flan', 't0', 'niv', 'cot'))}.{rng.randint(1, 2_000_000)}",
+        "system_prompt": rng.choice(("", "You are a helpful assistant.")),
+        "question": draft.problem.query,
+        "response": draft.claimed,
+    }
+
+
+def tulu3_chat(draft: Draft, rng: random.Random) -> dict[str, Any]:
+    other = rng.choice(("allenai/tulu_v3.9_personahub_math_interm_algebra_20k", TULU3_IF_SOURCE))
+    source = other if draft.fault == "other_subset" else TULU3_OTHER_SOURCE
+    return {"id": f"wildchat_{_id(rng, 24)}", "messages": _turns(draft, draft.claimed), "source": source}
+
+
+def natural_reasoning(draft: Draft, rng: random.Random) -> dict[str, Any]:
+    return {
+        "question": draft.problem.query,
+        "reference_answer": rng.choice((draft.claimed, "")),
+        "responses": [{"response_model": "Llama3.3-70B-Instruct", "response": draft.claimed}],
+    }
+
+
+def flan(draft: Draft, rng: random.Random) -> dict[str, Any]:
+    return {
+        "inputs": draft.problem.query,
+        "targets": draft.claimed,
+        "task": rng.choice(("wiki_dialog_inpaint", "cot_gsm8k", "aeslc_1.0.0")),
     }
 
 

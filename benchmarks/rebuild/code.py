@@ -96,7 +96,11 @@ COLLECT = [
         'ground_truth=_stated(last_boxed(row["solution"] or "")),',
         'ground_truth=_stated(last_boxed(row["solution"])),',
     ),  # numinamath is not in the miniature
-    Change("amt/sources/chat.py", 'origin=row["source"])', "origin=None)"),  # nor is openhermes_2_5
+    Change(
+        "amt/sources/chat.py",
+        'return up_to_query(messages, published_id=row["id"]',
+        "return up_to_query(messages, published_id=None",
+    ),  # nor is openhermes_2_5
     Change(
         "amt/sources/code_cases.py",
         '"stdin": given, "stdout": expected',

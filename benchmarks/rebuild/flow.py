@@ -53,7 +53,7 @@ def _collect(sources: tuple[str, ...]) -> list[Stage]:
     raw = [
         _stage(
             f"raw-{source}",
-            {"samples": f"amt/sources/samples/{source}.jsonl"},
+            {"published": f"amt/sources/samples/{source}.jsonl"},
             {"rows": f"data/raw/{source}/rows.parquet"},
             source=source,
         )

@@ -27,6 +27,7 @@ READERS: dict[str, tuple[str, ...]] = {
     "name": ("report",),
     "seed": SEEDED,
     "published": ("report",),
+    "collect": ("queries",),
     "curate.unique": ("unique",),
     "curate.clean": ("clean",),
     "curate.decontaminate": ("decontaminate",),
@@ -63,6 +64,7 @@ VALUES: dict[str, Any] = {
     "name": "other",
     "seed": 7,
     "published": {"sft_mixture": {"math": {"samples": 10, "tokens": 1000}}, "scores": {"aime_like": 0.5}},
+    "collect.exclude_licences": ["gpl-3.0"],
     "curate.unique.near_duplicates.shingle_words": 4,
     "curate.unique.near_duplicates.permutations": 64,
     "curate.unique.near_duplicates.bands": 16,
@@ -199,6 +201,7 @@ FIXED = {
     "benchmarks.aime_like.evaluate": "arenas alone cannot be reported",
     **{f"benchmarks.{name}.{key}": "hub needs a network" for name in BENCHMARKS for key in ("origin", "kind")},
     **{f"sources.{name}.origin": "hub needs a network" for name in SOURCES},
+    **{f"sources.{name}.path": "of files of one's own" for name in SOURCES},
 }
 """Leaves that have no other value, or none that a stage without a network could be made of."""
 
@@ -234,7 +237,9 @@ def _of_sources() -> Iterator[Edit]:
     )
     yield _edit(
         "sources with logic_701",
-        lambda recipe: recipe["sources"].update(logic_701={"origin": "samples", "revision": None, "limit": 20}),
+        lambda recipe: recipe["sources"].update(
+            logic_701={"origin": "samples", "revision": None, "path": None, "limit": 20}
+        ),
         ("raw-logic_701", "queries-logic_701", "unique", "report"),
         flow=stages((*SOURCES, "logic_701")),
     )

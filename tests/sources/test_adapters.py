@@ -1,8 +1,11 @@
 """Adapters: one published row of each dataset, and the query that it must become."""
 
+import base64
 import json
+import pickle
 import subprocess
 import sys
+import zlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +18,7 @@ from amt.errors import SourceError
 from amt.params import Source
 from amt.rows import QUERY, read_rows
 from amt.sources.catalogue import DATASETS, dataset
-from amt.sources.collect import read_samples, unify, write_queries, write_raw
+from amt.sources.collect import read_samples, unify, write_hub_rows, write_queries, write_raw
 from amt.sources.conversations import strip_prompt_suffix
 
 SAMPLES = Path(__file__).parents[2] / "amt" / "sources" / "samples"
@@ -25,6 +28,11 @@ TURNS = [{"role": "user", "content": QUESTION}, {"role": "assistant", "content":
 CASES = [{"fn_name": None, "input": "1\n", "output": "2\n", "type": "stdin_stdout"}]
 OPTIONS = {f"answer_option_{number}": text for number, text in enumerate(["1", "2", "3", None, ""], start=1)}
 NO_KWARGS = {"num_words": None, "relation": None, "keywords": None}
+
+# As LiveCodeBench publishes private test cases: pickled text, which is JSON.
+PRIVATE = base64.b64encode(
+    zlib.compress(pickle.dumps(json.dumps([{"input": "4\n", "output": "5\n", "testtype": "stdin"}])))
+).decode()
 
 # Published row -> fields of the query.
 ROWS = {
@@ -164,6 +172,163 @@ ROWS = {
             "reference_solution": "It is 2.",
         },
     ),
+    "data_ablation_full59k": (
+        {"solution": r"So $\boxed{2}$.", "question": QUESTION, "cot_type": "math", "source_type": "AIME"},
+        {"query": QUESTION, "ground_truth": "2", "origin": "AIME", "reference_solution": r"So $\boxed{2}$."},
+    ),
+    "amc_2023": (
+        {"id": 0, "problem": QUESTION, "answer": 142.0, "url": "https://aops.com/12A/1"},
+        {"query": QUESTION, "ground_truth": "142", "origin": "https://aops.com/12A/1"},
+    ),
+    "prime_eurus2": (
+        {
+            "data_source": "taco",
+            "prompt": [
+                {"role": "system", "content": "ASSESS, ADVANCE"},
+                {
+                    "role": "user",
+                    "content": "Add one.\n\nWrite Python code to solve the problem. Present the code in \n"
+                    "```python\nYour code\n```\nat the end.",
+                },
+            ],
+            "ability": "code",
+            "reward_model": {"ground_truth": json.dumps({"inputs": ["1\n"], "outputs": ["2\n"]}), "style": "rule"},
+            "extra_info": {"index": 7, "split": "train"},
+        },
+        {
+            "query": "Add one.",
+            "messages": [{"role": "user", "content": "Add one."}],
+            "origin": "taco",
+            "tests": {"kind": "stdin", "cases": [{"stdin": "1\n", "stdout": "2\n"}]},
+        },
+    ),
+    "deepcoder": (
+        {
+            "problem": "Write inc.",
+            "solutions": ["def inc(x): return x + 1"],
+            "tests": json.dumps([{"input": "1", "output": "2", "testtype": "functional"}]),
+            "starter_code": "def inc(x):",
+            "metadata": {"func_name": "inc"},
+        },
+        {
+            "query": "Write inc.",
+            "starter_code": "def inc(x):",
+            "reference_solution": "def inc(x): return x + 1",
+            "tests": {"kind": "call", "entry_point": "inc", "cases": [{"args": [1], "expected": 2}]},
+        },
+    ),
+    "livecodebench_generation": (
+        {
+            "question_content": "Add one.",
+            "platform": "atcoder",
+            "question_id": "abc_1",
+            "contest_date": "2024-09-30T00:00:00",
+            "starter_code": "",
+            "public_test_cases": json.dumps([{"input": "1\n", "output": "2\n", "testtype": "stdin"}]),
+            "private_test_cases": PRIVATE,
+            "metadata": "{}",
+        },
+        {
+            "query": "Add one.",
+            "origin": "atcoder",
+            "starter_code": None,
+            "tests": {
+                "kind": "stdin",
+                "cases": [{"stdin": "1\n", "stdout": "2\n"}, {"stdin": "4\n", "stdout": "5\n"}],
+            },
+        },
+    ),
+    "codeforces_cots": (
+        {
+            "id": "1/A",
+            "contest_type": "CF",
+            "contest_start": 1_727_740_799,  # 2024-09-30 23:59:59 UTC
+            "interaction_format": None,
+            "examples": [{"input": "1\n", "output": "2\n"}],
+            "prompt": "Add one.",
+        },
+        {"query": "Add one.", "origin": "CF", "tests": {"kind": "stdin", "cases": [{"stdin": "1\n", "stdout": "2\n"}]}},
+    ),
+    "openthoughts_code": (
+        {
+            "problem": "Write inc.",
+            "source": "apps",
+            "test_cases": json.dumps({"fn_name": "inc", "inputs": [[1], [-1]], "outputs": [[2], [0]]}),
+            "starter_code": None,
+            "ground_truth_solution": "def inc(x): return x + 1",
+        },
+        {
+            "query": "Write inc.",
+            "tests": {
+                "kind": "call",
+                "entry_point": "inc",
+                "cases": [{"args": [1], "expected": 2}, {"args": [-1], "expected": 0}],
+            },
+        },
+    ),
+    "chemistryqa": (
+        {"question": QUESTION, "answer": "CaCl2", "url": "https://socratic.org/1"},
+        {"query": QUESTION, "ground_truth": "CaCl2"},
+    ),
+    "nemotron_science": (
+        {
+            "input": [{"role": "user", "content": QUESTION}],
+            "output": r"<think>\boxed{A}?</think>It is \boxed{B}.",
+            "license": "ODC-BY",
+            "reasoning": "on",
+            "generator": "DeepSeek-R1",
+        },
+        {"query": QUESTION, "ground_truth": "B", "origin": "DeepSeek-R1"},
+    ),
+    **{
+        f"ncert_{subject}_{grade}": (
+            {"Topic": "Motion", "Question": QUESTION, "Answer": "2 m/s"},
+            {"query": QUESTION, "ground_truth": "2 m/s", "origin": "Motion", "reference_solution": None},
+        )
+        for subject in ("physics", "chemistry", "biology")
+        for grade in (11, 12)
+    },
+    "logiclm": ({"question": QUESTION, "answer": "B"}, {"query": QUESTION, "ground_truth": "B"}),
+    "evol": (
+        {"idx": "e1", "conversations": [{"from": "human", "value": QUESTION}, {"from": "gpt", "value": "It is 2."}]},
+        {"query": QUESTION, "reference_solution": "It is 2."},
+    ),
+    "infinity_instruct": (
+        {
+            "id": 3,
+            "conversations": [
+                {"from": "system", "value": "Be kind."},
+                {"from": "human", "value": QUESTION},
+                {"from": "gpt", "value": "It is 2."},
+            ],
+            "source": "flan",
+        },
+        {
+            "query": QUESTION,
+            "origin": "flan",
+            "messages": [{"role": "system", "content": "Be kind."}, {"role": "user", "content": QUESTION}],
+        },
+    ),
+    "open_orca": (
+        {"id": "niv.242684", "system_prompt": "", "question": QUESTION, "response": "It is 2."},
+        {"query": QUESTION, "origin": "niv", "messages": [TURNS[0]], "reference_solution": "It is 2."},
+    ),
+    "tulu3_chat": (
+        {"id": "w1", "messages": TURNS, "source": "ai2-adapt-dev/tulu_v3.9_wildchat_100k"},
+        {"query": QUESTION, "origin": "ai2-adapt-dev/tulu_v3.9_wildchat_100k", "reference_solution": "It is 2."},
+    ),
+    "natural_reasoning": (
+        {
+            "question": QUESTION,
+            "reference_answer": "",
+            "responses": [{"response_model": "Llama", "response": "It is 2."}],
+        },
+        {"query": QUESTION, "ground_truth": None, "reference_solution": "It is 2."},
+    ),
+    "flan": (
+        {"inputs": QUESTION, "targets": "2", "task": "cot_gsm8k"},
+        {"query": QUESTION, "ground_truth": None, "origin": "cot_gsm8k", "reference_solution": "2"},
+    ),
 }
 
 
@@ -214,6 +379,23 @@ def test_a_published_row_becomes_this_query(name):
         ("ultra_chat", {"messages": None}, "no_user_turn"),
         ("logic_701", {"correct_option_number": 5}, "no_correct_option"),
         ("nemotron_if", {"args": {"instruction_id_list": [], "kwargs": []}}, "no_instructions"),
+        ("data_ablation_full59k", {"cot_type": "crossword"}, "other_subject"),
+        ("prime_eurus2", {"ability": "math"}, "other_subject"),
+        ("prime_eurus2", {"reward_model": {"ground_truth": "[", "style": "rule"}}, "no_usable_tests"),
+        ("deepcoder", {"tests": "[]"}, "no_usable_tests"),
+        # The paper's evaluation set is LiveCodeBench from October 2024 on [5.1.1].
+        ("livecodebench_generation", {"contest_date": "2024-10-01T00:00:00"}, "of_the_evaluation_window"),
+        ("codeforces_cots", {"contest_start": 1_727_740_800}, "of_the_evaluation_window"),
+        ("codeforces_cots", {"interaction_format": "Ask."}, "interactive"),
+        ("codeforces_cots", {"examples": None}, "no_usable_tests"),
+        ("openthoughts_code", {"test_cases": None}, "no_usable_tests"),
+        ("nemotron_science", {"reasoning": "off"}, "without_reasoning"),
+        ("nemotron_science", {"output": "It is B."}, "no_ground_truth"),
+        ("chemistryqa", {"answer": " "}, "no_ground_truth"),
+        ("logiclm", {"answer": None}, "no_ground_truth"),
+        ("tulu3_chat", {"source": "ai2-adapt-dev/personahub_math_v5_regen_149960"}, "other_subset"),
+        ("tulu3_chat", {"source": "ai2-adapt-dev/evol_codealpaca_heval_decontaminated"}, "other_subset"),
+        ("tulu3_chat", {"source": "ai2-adapt-dev/personahub_ifdata_manual_seed_v3_29980"}, "other_subset"),
     ],
 )
 def test_a_row_that_must_not_come_in_is_counted(name, changed, reason):
@@ -291,10 +473,26 @@ def test_columns_are_the_published_ones(name):
         pytest.skip(f"{PUBLISHED}, the list of published schemas, is not part of the project and not here")
     declared = {source["name"]: source for source in yaml.safe_load(PUBLISHED.read_text())["sources"]}[name]
     schema = DATASETS[name].columns
-    assert schema.names == list(declared["columns"])
-    for column, text in declared["columns"].items():
+    columns = {_column(column, schema.names): text for column, text in declared["columns"].items()}
+    assert schema.names == list(columns)
+    for column, text in columns.items():
         assert _is_of_type(schema.field(column).type, text), (column, text)
-    assert declared["hf_id"] == DATASETS[name].hub_id
+    assert DATASETS[name].hub_id in (
+        declared["hf_id"],
+        *(declared.get("alternatives", ()) if not declared["hf_id"] else ()),
+    )
+    assert declared["licence"].split(" (")[0] in (DATASETS[name].licence, "not declared")
+    assert DATASETS[name].gated == (declared.get("gated") is True)
+    assert list(DATASETS[name].files) == [*_listed(declared.get("data_files"))] or name == "livecodebench_generation"
+
+
+def _column(declared: str, names: list[str]) -> str:
+    """The list says of some that they have one name or another."""
+    return next((name for name in declared.split("_or_") if name in names), declared)
+
+
+def _listed(value) -> list[str]:
+    return [value] if isinstance(value, str) else value or []
 
 
 def _is_of_type(found: pa.DataType, declared: str) -> bool:
@@ -309,7 +507,8 @@ def _is_of_type(found: pa.DataType, declared: str) -> bool:
         names = [part.split(":")[0].strip() for part in _split(inner)]
         return declared == "struct" or {field.name for field in found} == set(names)
     scalars = {"string": pa.string(), "int64": pa.int64(), "float64": pa.float64(), "bool": pa.bool_()}
-    return found == scalars[declared.split()[0]]
+    scalars |= {"null": pa.null(), "timestamp/string": pa.string()}
+    return found == scalars[declared.strip("'").split()[0]]
 
 
 def _split(text: str) -> list[str]:
@@ -326,7 +525,10 @@ def _split(text: str) -> list[str]:
 @pytest.mark.parametrize("name", sorted(DATASETS))
 def test_sample_rows_have_every_column_and_survive_the_round_trip(name, tmp_path):
     write_raw(
-        name, Source(origin="samples", revision=None, limit=40), tmp_path / "rows.parquet", SAMPLES / f"{name}.jsonl"
+        name,
+        Source(origin="samples", revision=None, path=None, limit=40),
+        tmp_path / "rows.parquet",
+        SAMPLES / f"{name}.jsonl",
     )
     table = pq.read_table(tmp_path / "rows.parquet")
     assert table.schema.equals(DATASETS[name].columns)
@@ -365,7 +567,7 @@ def test_a_bad_line_is_named_with_its_file(tmp_path, line, message):
     with pytest.raises(SourceError, match=message):
         write_raw(
             "ultra_chat",
-            Source(origin="samples", revision=None, limit=None),
+            Source(origin="samples", revision=None, path=None, limit=None),
             tmp_path / "rows.parquet",
             tmp_path / "ultra_chat.jsonl",
         )
@@ -392,7 +594,7 @@ def _script(name, *arguments):
 
 def test_raw_rows_become_queries_and_every_row_is_accounted_for(tmp_path):
     raw, queries, report = tmp_path / "rows.parquet", tmp_path / "queries.parquet", tmp_path / "report.json"
-    done = _script("raw", "--source", "aime_1983_2024", "--samples", SAMPLES / "aime_1983_2024.jsonl", "--rows", raw)
+    done = _script("raw", "--source", "aime_1983_2024", "--published", SAMPLES / "aime_1983_2024.jsonl", "--rows", raw)
     assert done.returncode == 0, done.stderr
     arguments = (
         *("--source", "aime_1983_2024", "--rows", raw, "--planted", SAMPLES / "planted.json"),
@@ -425,19 +627,19 @@ def test_an_unknown_source_is_a_clear_error(tmp_path):
 
 def test_the_hub_needs_a_revision(tmp_path):
     with pytest.raises(SourceError, match=r"Set sources\.numinamath\.revision to a commit of https://huggingface"):
-        write_raw("numinamath", Source(origin="hub", revision=None, limit=5), tmp_path / "rows.parquet", None)
+        write_raw(
+            "numinamath", Source(origin="hub", revision=None, path=None, limit=5), tmp_path / "rows.parquet", None
+        )
 
 
 def test_rows_of_a_hub_dataset_are_streamed_projected_and_limited(tmp_path):
     """A folder of files is read by the same library calls as a dataset of the hub."""
-    from amt.sources.collect import write_hub_rows
-
     folder = tmp_path / "published"
     folder.mkdir()
     rows = read_samples(DATASETS["nemotron_if"], SAMPLES / "nemotron_if.jsonl", 7)
     (folder / "instruction_following.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     described = replace(DATASETS["nemotron_if"], hub_id=str(folder), config=None, split="train")
-    settings = Source(origin="hub", revision="a1b2c3", limit=5)
+    settings = Source(origin="hub", revision="a1b2c3", path=None, limit=5)
     assert write_hub_rows(described, settings, tmp_path / "rows.parquet") == 5
     found = pq.read_table(tmp_path / "rows.parquet")
     assert found.column_names == ["input", "args", "category"]
@@ -447,15 +649,13 @@ def test_rows_of_a_hub_dataset_are_streamed_projected_and_limited(tmp_path):
     with pytest.raises(SourceError, match=r"lacks column licence \(it has: input, args, category, license"):
         write_hub_rows(lacking, settings, tmp_path / "other.parquet")
     absent = replace(described, hub_id=str(tmp_path / "absent"))
-    with pytest.raises(SourceError, match=r"cannot be read at a1b2c3.*sources\.nemotron_if\.revision"):
+    with pytest.raises(SourceError, match=r"at a1b2c3 cannot be read.*sources\.nemotron_if\.revision"):
         write_hub_rows(absent, settings, tmp_path / "other.parquet")
     assert not (tmp_path / "other.parquet").exists()
 
 
 def test_several_splits_are_read_one_after_the_other(tmp_path):
     """OpenR1-Math-220k publishes its 225,129 rows as two splits of one configuration."""
-    from amt.sources.collect import write_hub_rows
-
     folder = tmp_path / "published"
     folder.mkdir()
     rows = read_samples(DATASETS["openr1_math_220k"], SAMPLES / "openr1_math_220k.jsonl", 7)
@@ -464,7 +664,103 @@ def test_several_splits_are_read_one_after_the_other(tmp_path):
     for split, part in (("default", rows[:4]), ("extended", rows[4:])):
         (folder / f"{split}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in part))
     described = replace(DATASETS["openr1_math_220k"], hub_id=str(folder))
-    settings = Source(origin="hub", revision="a1b2c3", limit=None)
+    settings = Source(origin="hub", revision="a1b2c3", path=None, limit=None)
     assert write_hub_rows(described, settings, tmp_path / "rows.parquet") == 7
     assert [row["uuid"] for row in read_rows(tmp_path / "rows.parquet")] == [row["uuid"] for row in rows]
     assert write_hub_rows(described, settings.model_copy(update={"limit": 5}), tmp_path / "rows.parquet") == 5
+
+
+def _written(folder: Path, name: str, rows: list[dict]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+def test_files_of_a_repository_are_read_where_it_cannot_be_loaded(tmp_path):
+    """LiveCodeBench comes with a loading script, which datasets refuses, and JSON lines, whose times are recognised."""
+    name = "livecodebench_generation"
+    rows = read_samples(DATASETS[name], SAMPLES / f"{name}.jsonl", 10)
+    for number, file in enumerate(DATASETS[name].files):
+        _written(tmp_path / "published", file, rows[2 * number : 2 * number + 2])
+    (tmp_path / "published" / "published.py").write_text("raise SystemExit")
+    described = replace(DATASETS[name], hub_id=str(tmp_path / "published"))
+    settings = Source(origin="hub", revision="a1b2c3", path=None, limit=None)
+    assert write_hub_rows(described, settings, tmp_path / "rows.parquet") == 10
+    found = read_rows(tmp_path / "rows.parquet")
+    assert [row["question_id"] for row in found] == [row["question_id"] for row in rows]
+    assert unify(described, found)[0] == unify(described, rows)[0]
+
+
+def test_configurations_may_have_columns_of_their_own(tmp_path):
+    """DeepCoder publishes three; only one of them says how a function is called."""
+    rows = read_samples(DATASETS["deepcoder"], SAMPLES / "deepcoder.jsonl", 6)
+    parts = {"primeintellect": ("problem", "solutions", "tests"), "taco": ("problem", "tests"), "lcbv5": tuple(rows[0])}
+    configs = "".join(f"\n- config_name: {part}\n  data_files: {part}.jsonl" for part in parts)
+    for number, (part, columns) in enumerate(parts.items()):
+        published = [{column: row[column] for column in columns} for row in rows[2 * number : 2 * number + 2]]
+        _written(tmp_path / "published", f"{part}.jsonl", published)
+    (tmp_path / "published" / "README.md").write_text(f"---\nconfigs:{configs}\n---\n")
+    described = replace(DATASETS["deepcoder"], hub_id=str(tmp_path / "published"))
+    settings = Source(origin="hub", revision="a1b2c3", path=None, limit=None)
+    assert write_hub_rows(described, settings, tmp_path / "rows.parquet") == 6
+    found = read_rows(tmp_path / "rows.parquet")
+    assert [row["problem"] for row in found] == [row["problem"] for row in rows]
+    assert found[2]["metadata"] is None
+    assert found[5]["metadata"] == rows[5]["metadata"]
+    assert write_hub_rows(described, settings.model_copy(update={"limit": 3}), tmp_path / "rows.parquet") == 3
+
+
+@pytest.mark.parametrize("as_folder", [False, True])
+def test_rows_of_the_users_own_files_come_in_like_those_of_the_hub(tmp_path, as_folder):
+    rows = read_samples(DATASETS["ultra_chat"], SAMPLES / "ultra_chat.jsonl", 6)
+    _written(tmp_path / "mine", "a.jsonl", rows[:4])
+    _written(tmp_path / "mine", "b.jsonl", rows[4:])
+    place = tmp_path / "mine" if as_folder else tmp_path / "mine" / "a.jsonl"
+    settings = Source(origin="local", revision=None, path=str(place), limit=None)
+    assert write_raw("ultra_chat", settings, tmp_path / "rows.parquet", place) == (6 if as_folder else 4)
+    found = read_rows(tmp_path / "rows.parquet")
+    assert unify(DATASETS["ultra_chat"], found)[0] == unify(DATASETS["ultra_chat"], rows)[0][: len(found)]
+
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(SourceError, match=r"sources\.ultra_chat\.path: .*empty holds no file in a form"):
+        write_raw("ultra_chat", settings, tmp_path / "rows.parquet", tmp_path / "empty")
+    with pytest.raises(SourceError, match=r"sources\.ultra_chat: .*absent does not exist"):
+        write_raw("ultra_chat", settings, tmp_path / "rows.parquet", tmp_path / "absent")
+
+
+def test_a_column_of_another_type_is_named_with_what_it_holds(tmp_path):
+    _written(tmp_path / "mine", "a.jsonl", [{"prompt": "Hi", "prompt_id": {"n": 7}, "messages": TURNS}])
+    settings = Source(origin="local", revision=None, path="mine", limit=None)
+    with pytest.raises(
+        SourceError, match=r"source ultra_chat: column prompt_id of .*mine is not string: it holds {'n'"
+    ):
+        write_raw("ultra_chat", settings, tmp_path / "rows.parquet", tmp_path / "mine")
+    assert not (tmp_path / "rows.parquet").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "licences", "is_left_out"),
+    [
+        ("kodcode_v1", ["cc-by-nc-4.0"], True),
+        ("kodcode_v1", ["CC BY NC 4.0", "mit"], True),
+        ("kodcode_v1", ["cc-by-4.0"], False),
+        # A row may have a licence of its own.
+        ("nemotron_science", ["odc-by"], True),
+        ("nemotron_science", ["cc-by-4.0"], False),
+        ("openhermes_2_5", ["not declared"], True),
+    ],
+)
+def test_a_recipe_can_exclude_licences(name, licences, is_left_out):
+    (row,), dropped = unify(DATASETS[name], [ROWS[name][0]], licences)
+    assert (row is None) is is_left_out
+    assert dropped == ({"excluded_licence": 1} if is_left_out else {})
+
+
+def test_what_is_pickled_is_never_executed():
+    class Evil:
+        def __reduce__(self):
+            return (print, ("executed",))
+
+    row = ROWS["livecodebench_generation"][0]
+    packed = base64.b64encode(zlib.compress(pickle.dumps(Evil()))).decode()
+    with pytest.raises(SourceError, match=r"asks for builtins\.print: refused"):
+        unify(DATASETS["livecodebench_generation"], [row | {"private_test_cases": packed}])

@@ -74,7 +74,8 @@ def test_livecodebench_asks_for_a_program_on_stdin():
 
 def test_livecodebench_asks_for_the_function_that_its_tests_call():
     starter = "class Solution:\n    def f(self, a: int) -> int:\n        "
-    changed = {"starter_code": starter, "public_test_cases": "[]", "private_test_cases": "[]"}
+    cases = json.dumps([{"input": "1", "output": "2", "testtype": "functional"}])
+    changed = {"starter_code": starter, "public_test_cases": cases, "private_test_cases": "[]"}
     row = livecodebench_question("lcb", LCB_ROW | changed | {"metadata": '{"func_name": "f"}'})
     (turn,) = json.loads(row["messages"])
     assert turn["content"].startswith("Add one.\n\n")
