@@ -7,6 +7,7 @@ import pyarrow as pa
 
 from amt.sources.conversations import from_sharegpt, strip_prompt_suffix, up_to_query
 from amt.sources.dataset import SHAREGPT_TURNS, TEXT, TEXTS, TURNS, Dataset, LeftOut, Unified
+from amt.sources.tulu3 import tulu3
 
 
 def _ultra_chat(row: dict[str, Any]) -> Unified | LeftOut:
@@ -143,25 +144,7 @@ OPEN_ORCA = Dataset(
 
 _NOT_CHAT = re.compile("math|code|gsm8k|ifdata", re.IGNORECASE)
 """Subsets of Tulu 3 for mathematics, for code, and of instruction following, which is a source of its own."""
-
-
-def _tulu3_chat(row: dict[str, Any]) -> Unified | LeftOut:
-    if _NOT_CHAT.search(row["source"] or ""):
-        return LeftOut("other_subset")
-    return up_to_query(row["messages"], published_id=row["id"], origin=row["source"])
-
-
-TULU3_CHAT = Dataset(
-    name="tulu3_chat",
-    category="general_chat",
-    hub_id="allenai/tulu-3-sft-mixture",
-    config="default",
-    split="train",
-    licence="odc-by-1.0",
-    columns=pa.schema([("id", TEXT), ("messages", TURNS), ("source", TEXT)]),
-    needs=("id", "messages", "source"),
-    unify=_tulu3_chat,
-)
+TULU3_CHAT = tulu3("tulu3_chat", "general_chat", lambda subset: not _NOT_CHAT.search(subset))
 
 
 def _natural_reasoning(row: dict[str, Any]) -> Unified:

@@ -25,6 +25,12 @@ def strip_prompt_suffix(text: str | None) -> str:
     return _SUFFIX.sub("", text or "").strip()
 
 
+def last_question(turns: Iterable[dict[str, str]] | None) -> str:
+    """The last user turn, as `strip_prompt_suffix` leaves it; empty where there is none."""
+    asked = [turn["content"] for turn in turns or () if turn["role"] == "user"]
+    return strip_prompt_suffix(asked[-1] if asked else None)
+
+
 def from_sharegpt(turns: Iterable[dict[str, Any]], system: str | None = None) -> list[dict[str, str]]:
     """[{"from", "value"}] -> messages; a speaker that we do not know keeps its name and fails in up_to_query."""
     messages = [{"role": "system", "content": system}] if system else []

@@ -7,6 +7,7 @@ import pyarrow as pa
 
 from amt.sources.conversations import up_to_query
 from amt.sources.dataset import TEXT, TEXTS, TURNS, Dataset, LeftOut, Unified
+from amt.sources.tulu3 import tulu3
 
 # Every argument that an IFEval instruction of the subset takes. The published struct has all keys in every
 # row, most of them null, and a checker given a null raises: see _present.
@@ -69,23 +70,5 @@ NEMOTRON_IF = Dataset(
 )
 
 TULU3_IF_SOURCE = "ai2-adapt-dev/personahub_ifdata_manual_seed_v3_29980"
-
-
-def _tulu3_if(row: dict[str, Any]) -> Unified | LeftOut:
-    # Constraints stand in prose only: no instruction ids, so the reward model scores these rows.
-    if row["source"] != TULU3_IF_SOURCE:
-        return LeftOut("other_subset")
-    return up_to_query(row["messages"], published_id=row["id"], origin=row["source"])
-
-
-TULU3_IF = Dataset(
-    name="tulu3_if",
-    category="instruction_follow",
-    hub_id="allenai/tulu-3-sft-mixture",
-    config="default",
-    split="train",
-    licence="odc-by-1.0",
-    columns=pa.schema([("id", TEXT), ("messages", TURNS), ("source", TEXT)]),
-    needs=("id", "messages", "source"),
-    unify=_tulu3_if,
-)
+# Constraints stand in prose only: no instruction ids, so the reward model scores these rows.
+TULU3_IF = tulu3("tulu3_if", "instruction_follow", lambda subset: subset == TULU3_IF_SOURCE)

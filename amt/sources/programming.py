@@ -14,7 +14,7 @@ from amt.sources.code_cases import (
     from_stdin,
     private_cases,
 )
-from amt.sources.conversations import strip_prompt_suffix
+from amt.sources.conversations import last_question, strip_prompt_suffix
 from amt.sources.dataset import TEXT, TEXTS, TURNS, Dataset, LeftOut, Unified
 
 _WITHOUT_TESTS = LeftOut("no_usable_tests")
@@ -243,9 +243,8 @@ def _prime(row: dict[str, Any]) -> Unified | LeftOut:
     if tests is None:
         return _WITHOUT_TESTS
     # The system prompt asks for a chain of ASSESS, ADVANCE and other actions: not ours.
-    asked = [turn["content"] for turn in row["prompt"] or [] if turn["role"] == "user"]
     return Unified(
-        query=strip_prompt_suffix(asked[-1] if asked else None),
+        query=last_question(row["prompt"]),
         published_id=(row["extra_info"] or {}).get("index"),
         origin=row["data_source"],
         tests=tests,

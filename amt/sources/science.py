@@ -5,7 +5,7 @@ from typing import Any
 import pyarrow as pa
 
 from amt.rewards.math_answer import last_boxed
-from amt.sources.conversations import strip_prompt_suffix
+from amt.sources.conversations import last_question, strip_prompt_suffix
 from amt.sources.dataset import TEXT, TURNS, Dataset, LeftOut, Unified
 
 LETTERS = "ABCDE"
@@ -117,9 +117,8 @@ def _nemotron_science(row: dict[str, Any]) -> Unified | LeftOut:
     answer = last_boxed(row["output"] or "")
     if not (answer or "").strip():
         return LeftOut("no_ground_truth")
-    asked = [turn["content"] for turn in row["input"] or [] if turn["role"] == "user"]
     return Unified(
-        query=strip_prompt_suffix(asked[-1] if asked else None),
+        query=last_question(row["input"]),
         origin=row["generator"],
         ground_truth=answer.strip(),
         licence=row["license"],
