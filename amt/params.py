@@ -140,8 +140,8 @@ class NearDuplicates(Section):
     """Parts that a signature is cut into; two queries are compared if they agree in one of them."""
     jaccard: Probability
     """Estimated Jaccard similarity of the shingles from which two queries with the same formulas are one."""
-    jaccard_without_numbers: Probability
-    """The same for queries without numbers, which the formulas hardly tell apart."""
+    jaccard_with_numbers: Probability
+    """The same for queries that share their numbers, and words such as "more" and "first", exactly."""
 
 
 class Unique(Section):

@@ -96,6 +96,7 @@ FINGERPRINT = pa.schema(
         pa.field("exact_high", pa.uint64(), nullable=False),
         pa.field("exact_low", pa.uint64(), nullable=False),
         pa.field("formulas", pa.uint64(), nullable=False),
+        pa.field("comparing", pa.uint64(), nullable=False),
         pa.field("in_order", pa.uint64(), nullable=False),
         pa.field("numbers", pa.int32(), nullable=False),
         pa.field("truths", pa.list_(pa.uint64()), nullable=False),  # what is asked, its answer, and so on in pairs

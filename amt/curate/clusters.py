@@ -5,10 +5,12 @@ formulas in every bucket's key, so that the thousand instances of one template t
 memory is some 400 bytes a fingerprint that shares its formulas with another, and 60 for every other.
 """
 
+import math
+
 import numpy as np
 from numba import njit
 
-from amt.curate.fingerprint import after, spread
+from amt.curate.fingerprint import after, contrasting, spread
 from amt.params import NearDuplicates
 
 # Rows of a larger bucket are compared with its first row only; all of them share their formulas already.
@@ -64,6 +66,7 @@ def join_near(
     clusters: Clusters,
     signatures: np.ndarray,
     formulas: np.ndarray,
+    comparing: np.ndarray,
     in_order: np.ndarray,
     numbers: np.ndarray,
     settings: NearDuplicates,
@@ -72,22 +75,24 @@ def join_near(
 
     Args:
         signatures: [N, permutations] uint16.
-        formulas, in_order, numbers: [N], marks of amt.curate.fingerprint.
+        formulas, comparing, in_order, numbers: [N], marks of amt.curate.fingerprint.
 
     Returns:
         [P, 2] pairs, in order, that are near, have their numbers in another order and are not in one cluster.
     """
     permutations = signatures.shape[1]
     width = permutations // settings.bands
-    alike = np.where(numbers > 0, settings.jaccard, settings.jaccard_without_numbers)
-    needed = np.ceil(alike * permutations).astype(np.int64)
+    needed, with_numbers = (
+        math.ceil(share * permutations) for share in (settings.jaccard, settings.jaccard_with_numbers)
+    )
+    needed_of = np.where(numbers > 0, with_numbers, needed)
     doubtful = [np.zeros((0, 2), dtype=np.int64)]
     for band in range(settings.bands):
         keys = _band_keys(formulas, signatures[:, band * width : (band + 1) * width])
         order = np.argsort(keys, kind="stable")
         start = 0
         while start < len(order):
-            pairs, start = _near_pairs(order, start, keys, signatures, needed, clusters.root)
+            pairs, start = _near_pairs(order, start, keys, signatures, comparing, needed, needed_of, clusters.root)
             certain = in_order[pairs[:, 0]] == in_order[pairs[:, 1]]
             clusters.join(pairs[certain])
             doubtful.append(pairs[~certain])
@@ -138,7 +143,7 @@ def _roots(root, places):
 
 
 @njit(cache=True)
-def _near_pairs(order, start, keys, signatures, needed, root):
+def _near_pairs(order, start, keys, signatures, comparing, needed, needed_of, root):
     """Pairs of one bucket, the preferred place first, that are not in one cluster yet and alike enough.
 
     Returns:
@@ -155,12 +160,13 @@ def _near_pairs(order, start, keys, signatures, needed, root):
             left = order[first]
             for second in range(first + 1, end):
                 right = order[second]
-                if _root_of(root, left) == _root_of(root, right):
+                if _root_of(root, left) == _root_of(root, right) or contrasting(comparing[left], comparing[right]):
                     continue
+                least = needed_of[left] if comparing[left] == comparing[right] else needed
                 equal = 0
                 for number in range(signatures.shape[1]):
                     equal += signatures[left, number] == signatures[right, number]
-                if equal < needed[left]:
+                if equal < least:
                     continue
                 if count == len(pairs):
                     pairs = np.concatenate((pairs, np.empty_like(pairs)))

@@ -8,6 +8,7 @@ Marks of a text (hashes, equal for equal content):
     exact       its tokens in order (amt.curate.normal_form)
     formulas    how often each run of numbers, signs, brackets and single letters occurs, and each word that does an
                 operator's work: two wordings of one problem share them exactly
+    comparing   how often each sense of "more", "first", "sum" and the like occurs; see `contrasting`
     in_order    its numbers in order; "three" counts as 3
     signature   MinHash (Broder 1997) of its word shingles; a text shorter than a shingle is one shingle
 
@@ -42,16 +43,40 @@ from amt.rows import FINGERPRINT, QUERY, TableWriter, batches, canonical_json
 
 TEXTS_AT_ONCE = 2048
 
-# Words that do an operator's work: two texts that differ in one of them are two problems.
-_COMPARING_WORDS = frozenset(
-    """more less fewer greater larger smaller bigger least most maximum minimum maximal minimal max min largest smallest
-    highest lowest longest shortest not no never without before after first last odd even increase decrease increases
-    decreases increased decreased ascending descending sum difference product quotient plus minus times divided add
+# Two texts that differ in one of these are two problems, like those that differ in an operator.
+_STRICT_WORDS = frozenset(
+    """not no never without none nor except odd even positive negative nonnegative true false prime
     le ge leq geq lt gt neq ne approx equiv cdot div pm mp cup cap subset supset sin cos tan sec csc cot log ln sqrt
-    subtract multiply divide positive negative inside outside above below all any none true false""".split()
+    min max""".split()
 )
+# Ordinary text has these all over, so an edit may add or take away one; exchanged for another of its group it makes
+# another problem. Groups of senses, senses of words.
+_CONTRASTS = tuple(
+    tuple(frozenset(sense.split()) for sense in group)
+    for group in (
+        ("more greater larger bigger higher longer older", "less fewer smaller lower shorter younger"),
+        (
+            "most maximum maximal largest greatest biggest highest longest oldest maximize",
+            "least minimum minimal smallest fewest lowest shortest youngest minimize",
+        ),
+        ("first", "last", "before", "after"),
+        (
+            "sum plus add added adding",
+            "difference minus subtract subtracted subtracting",
+            "product times multiply multiplied multiplying",
+            "quotient divide divided dividing",
+        ),
+        ("increase increases increased increasing ascending", "decrease decreases decreased decreasing descending"),
+        ("inside", "outside"),
+        ("above", "below"),
+        ("all every each", "any some"),
+    )
+)
+_ENDS = tuple(int(end) for end in np.cumsum([len(group) for group in _CONTRASTS]))
+"""Senses are numbered through; where the next group begins."""
+_COUNT_BITS, _MOST = 3, 7  # 21 senses fit into 64 bits
 _SINGLE_LETTERS = frozenset("bcdefghjklmnopqrstuvwxyz")  # "a" and "i" are words
-_COMPARES, _IN_A_RUN, _IS_A_NUMBER = 1, 2, 3
+_COUNTS, _IN_A_RUN, _IS_A_NUMBER, _CONTRASTS_FROM = 1, 2, 3, 4
 _SLOTS = 1024
 
 
@@ -63,6 +88,8 @@ class Marks:
     """[N, 2] uint64"""
     formulas: np.ndarray
     """[N] uint64"""
+    comparing: np.ndarray
+    """[N] uint64: 3 bits a sense."""
     in_order: np.ndarray
     """[N] uint64"""
     numbers: np.ndarray
@@ -85,7 +112,7 @@ def fingerprints_of(rows: pa.Table, settings: Fingerprint) -> pa.Table:
         return FINGERPRINT.empty_table()
     parts = [marks(texts[start : start + TEXTS_AT_ONCE], settings) for start in range(0, len(texts), TEXTS_AT_ONCE)]
     found = [np.concatenate([getattr(part, name) for part in parts]) for name in Marks.__dataclass_fields__]
-    exact, formulas, in_order, numbers, signatures = found
+    exact, formulas, comparing, in_order, numbers, signatures = found
     starts, pairs = truths_of(rows)
     return pa.table(
         [
@@ -93,6 +120,7 @@ def fingerprints_of(rows: pa.Table, settings: Fingerprint) -> pa.Table:
             pa.array(exact[:, 0]),
             pa.array(exact[:, 1]),
             pa.array(formulas),
+            pa.array(comparing),
             pa.array(in_order),
             pa.array(numbers),
             pa.ListArray.from_arrays(pa.array(starts, pa.int32()), pa.array(pairs.ravel(), pa.uint64())),
@@ -115,11 +143,11 @@ def texts_of(rows: pa.Table) -> list[str]:
 
 def marks(texts: list[str], settings: Fingerprint) -> Marks:
     found = tokenize(texts)
-    exact, formulas, in_order, numbers = _marks(found.starts, found.kinds, found.hashes, *_roles())
+    exact, formulas, comparing, in_order, numbers = _marks(found.starts, found.kinds, found.hashes, *_roles())
     for number in np.flatnonzero(np.diff(found.starts) == 0):  # only emoji, say: such a text stands for itself
         digest = hashlib.blake2b(texts[number].strip().encode(), digest_size=24).digest()
         exact[number, 0], exact[number, 1], formulas[number] = np.frombuffer(digest, dtype=np.uint64)
-    return Marks(exact, formulas, in_order, numbers, minhash(found, settings))
+    return Marks(exact, formulas, comparing, in_order, numbers, minhash(found, settings))
 
 
 def minhash(found: Tokens, settings: Fingerprint) -> np.ndarray:
@@ -195,7 +223,9 @@ GROUND_TRUTH = _hash("ground_truth")
 def _roles() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """A hash table of words that are more than words: [slots] hash (0: free), role, and of numbers the digits' hash."""
     hashes, roles, values = (np.zeros(_SLOTS, dtype=kind) for kind in (np.uint64, np.uint8, np.uint64))
-    entries = [(word, _COMPARES, word) for word in sorted(_COMPARING_WORDS)]
+    entries = [(word, _COUNTS, word) for word in sorted(_STRICT_WORDS)]
+    senses = [sense for group in _CONTRASTS for sense in group]
+    entries += [(word, _CONTRASTS_FROM + number, word) for number, sense in enumerate(senses) for word in sorted(sense)]
     entries += [(letter, _IN_A_RUN, letter) for letter in sorted(_SINGLE_LETTERS)]
     entries += [(word, _IS_A_NUMBER, digits) for word, digits in sorted(NUMBER_WORDS.items())]
     for word, role, value in entries:
@@ -221,6 +251,22 @@ def after(value, following):
 
 
 @njit(cache=True)
+def contrasting(left, right):
+    """Whether of two marks `comparing` each has more of one sense of a group: "more" stands where "less" stood."""
+    sense = 0
+    for end in _ENDS:
+        left_has, right_has = False, False
+        while sense < end:
+            shift = np.uint64(_COUNT_BITS * sense)
+            mine, theirs = (left >> shift) & np.uint64(_MOST), (right >> shift) & np.uint64(_MOST)
+            left_has, right_has = left_has or mine > theirs, right_has or theirs > mine
+            sense += 1
+        if left_has and right_has:
+            return True
+    return False
+
+
+@njit(cache=True)
 def _role(table_hashes, table_roles, table_values, kind, token):
     """(role, hash that stands for the token in a run of a formula)"""
     if kind == WORD:
@@ -237,10 +283,11 @@ def _role(table_hashes, table_roles, table_values, kind, token):
 
 @njit(cache=True)
 def _marks(starts, kinds, hashes, table_hashes, table_roles, table_values):
-    """exact, formulas, in_order and numbers of Marks."""
+    """exact, formulas, comparing, in_order and numbers of Marks."""
     texts = len(starts) - 1
     exact = np.zeros((texts, 2), dtype=np.uint64)
     formulas = np.zeros(texts, dtype=np.uint64)
+    comparing = np.zeros(texts, dtype=np.uint64)
     in_order = np.zeros(texts, dtype=np.uint64)
     numbers = np.zeros(texts, dtype=np.int32)
     for text in range(texts):
@@ -263,13 +310,17 @@ def _marks(starts, kinds, hashes, table_hashes, table_roles, table_values):
             if computes:
                 counted += spread(run)
             run, computes = np.uint64(0), False
-            if role == _COMPARES:
+            if role == _COUNTS:
                 counted += spread(~value)
+            elif role >= _CONTRASTS_FROM:
+                shift = np.uint64(_COUNT_BITS * (role - _CONTRASTS_FROM))
+                if (comparing[text] >> shift) & np.uint64(_MOST) < np.uint64(_MOST):
+                    comparing[text] += np.uint64(1) << shift
         if computes:
             counted += spread(run)
         exact[text, 0], exact[text, 1] = whole, spread(other)
         formulas[text], in_order[text] = counted, order
-    return exact, formulas, in_order, numbers
+    return exact, formulas, comparing, in_order, numbers
 
 
 @njit(cache=True)

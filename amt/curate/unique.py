@@ -46,7 +46,7 @@ class Corpus:
     lines: np.ndarray
     """[N] int64: where the row lies, counted through all files."""
     marks: dict[str, np.ndarray]
-    """[N] each: exact_high, exact_low, formulas, in_order, numbers."""
+    """[N] each: exact_high, exact_low, formulas, comparing, in_order, numbers."""
     truth_starts: np.ndarray
     truths: np.ndarray
     """As amt.curate.clusters.Clusters takes them."""
@@ -101,7 +101,7 @@ def read_corpus(fingerprints: Sequence[Path], source_order: Sequence[str]) -> Co
     table = table.take(order)
     truths = table["truths"].combine_chunks()
     starts = np.concatenate([[0], np.cumsum(pc.list_value_length(truths).to_numpy())]).astype(np.int64)
-    names = ("exact_high", "exact_low", "formulas", "in_order", "numbers")
+    names = ("exact_high", "exact_low", "formulas", "comparing", "in_order", "numbers")
     return Corpus(
         table["row_id"],
         lines,
@@ -126,7 +126,7 @@ def duplicates(
     signatures = _signatures(fingerprints, corpus.lines[places])
     starts, truths = _taken(corpus.truth_starts, corpus.truths, places)
     clusters = Clusters(starts, truths)
-    chosen = {name: marks[name][places] for name in ("formulas", "in_order", "numbers")}
+    chosen = {name: marks[name][places] for name in ("formulas", "comparing", "in_order", "numbers")}
     doubtful = join_near(clusters, signatures, settings=settings.near_duplicates, **chosen)
     texts = _texts(queries, corpus.lines[places], np.unique(doubtful))
     for left, right in doubtful.tolist():
