@@ -70,6 +70,8 @@ class Source(Section):
     """File or folder with rows in the dataset's published form; null unless the origin is local."""
     limit: Positive | None
     """Rows to take, from the first; null takes all."""
+    shards: Positive
+    """Parts that its queries are cut into, each with jobs of its own until the sources are merged."""
 
 
 class Collect(Section):
@@ -489,6 +491,8 @@ class Evaluation(Section):
 
 
 class Curate(Section):
+    shards: Positive
+    """Parts that the merged queries are cut into, each with jobs of its own until the SFT set."""
     fingerprint: Fingerprint
     """What of each query is compared with others [2.2]."""
     unique: Unique

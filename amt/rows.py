@@ -9,7 +9,7 @@ import contextlib
 import functools
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -179,7 +179,7 @@ class TableWriter(contextlib.AbstractContextManager):
 
 
 @contextlib.contextmanager
-def _told(path: str | Path) -> Iterator[None]:
+def told(path: str | Path) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError:
@@ -190,7 +190,7 @@ def _told(path: str | Path) -> Iterator[None]:
 
 def read_table(path: str | Path, schema: pa.Schema | None = None) -> pa.Table:
     """Read Parquet; a corrupt file and a column that is missing or does not fit are a DataError that names them."""
-    with _told(path):
+    with told(path):
         table = pq.read_table(path)
     return table if schema is None else _fitted(path, table, schema)
 
@@ -203,7 +203,7 @@ def batches(path: str | Path, schema: pa.Schema) -> Iterator[pa.Table]:
 
 def row_groups(path: str | Path, schema: pa.Schema) -> Iterator[tuple[int, Callable[[], pa.Table]]]:
     """(rows, what reads them) of each row group, for what need not be read whole; errors as of read_table."""
-    with _told(path):
+    with told(path):
         file = pq.ParquetFile(path)
     with file:
         _check_columns(path, file.schema_arrow.names, schema)
@@ -212,7 +212,7 @@ def row_groups(path: str | Path, schema: pa.Schema) -> Iterator[tuple[int, Calla
 
 
 def _read_group(path: str | Path, file: pq.ParquetFile, group: int, schema: pa.Schema) -> pa.Table:
-    with _told(path):
+    with told(path):
         part = file.read_row_group(group, columns=schema.names)
     return _fitted(path, part, schema)
 
@@ -239,3 +239,8 @@ def _column_of(path: str | Path, table: pa.Table, field: pa.Field) -> pa.Chunked
 
 def read_rows(path: str | Path, schema: pa.Schema | None = None) -> list[dict[str, Any]]:
     return read_table(path, schema).to_pylist()
+
+
+def read_shards(paths: Iterable[Path], schema: pa.Schema | None = None) -> list[dict[str, Any]]:
+    """The rows of one table that lies in several files."""
+    return [row for path in paths for row in read_rows(path, schema)]
