@@ -142,8 +142,10 @@ class NearDuplicates(Section):
     """Parts that a signature is cut into; two queries are compared if they agree in one of them."""
     jaccard: Probability
     """Estimated Jaccard similarity of the shingles from which two queries with the same formulas are one."""
+    numbers: Positive
+    """Numbers that two queries must share to be one by `jaccard_with_numbers`."""
     jaccard_with_numbers: Probability
-    """The same for queries that share their numbers, and words such as "more" and "first", exactly."""
+    """The same for queries with at least so many numbers that also agree in words such as "more" and "first"."""
 
 
 class Unique(Section):
