@@ -165,11 +165,15 @@ CURATE = [
         "regex.DOTALL)\n\n\ndef clean",
         ("clean", "verify_math"),
     ),
-    Change("amt/curate/unique.py", "ALL_PAIRS_UP_TO = 64", "ALL_PAIRS_UP_TO = 32", ("unique",)),
+    Change("amt/curate/clusters.py", "ALL_PAIRS_UP_TO = 64", "ALL_PAIRS_UP_TO = 32", ("unique",)),
     Change(
-        "amt/curate/normal_form.py", '"twice": "2",', '"twice": "2",\n    "thrice": "3",', ("unique", "decontaminate")
+        "amt/curate/normal_form.py",
+        '"twice": "2",',
+        '"twice": "2",\n    "thrice": "3",',
+        ("clean", "unique", "decontaminate"),
     ),
-    Change("amt/curate/normal_form.py", 'and token not in "ai"', 'and token not in "a"', ("unique",)),  # formulas
+    Change("amt/curate/fingerprint.py", 'frozenset("bcdefgh', 'frozenset("ibcdefgh', ("clean",)),
+    Change("amt/curate/same_problem.py", "[.?!;。？！]", "[.?!。？！]", ("unique",)),
     Change("amt/curate/decontaminate.py", "WORDS_HELD = 0.3", "WORDS_HELD = 0.31", ("decontaminate",)),
     Change("amt/curate/embedding.py", "BATCH_TOKENS = 4096", "BATCH_TOKENS = 2048", ("decontaminate",)),
     Change("amt/curate/math_kinds.py", '"iii", "iv", "v")', '"iii", "iv", "v", "vi")', ("verify_math",)),

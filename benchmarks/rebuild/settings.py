@@ -28,6 +28,7 @@ READERS: dict[str, tuple[str, ...]] = {
     "seed": SEEDED,
     "published": ("report",),
     "collect": ("queries",),
+    "curate.fingerprint": ("clean",),
     "curate.unique": ("unique",),
     "curate.clean": ("clean",),
     "curate.decontaminate": ("decontaminate",),
@@ -65,10 +66,12 @@ VALUES: dict[str, Any] = {
     "seed": 7,
     "published": {"sft_mixture": {"math": {"samples": 10, "tokens": 1000}}, "scores": {"aime_like": 0.5}},
     "collect.exclude_licences": ["gpl-3.0"],
-    "curate.unique.near_duplicates.shingle_words": 4,
-    "curate.unique.near_duplicates.permutations": 64,
+    "curate.fingerprint.shingle_words": 4,
+    "curate.fingerprint.permutations": 64,
     "curate.unique.near_duplicates.bands": 16,
     "curate.unique.near_duplicates.jaccard": 0.65,
+    "curate.unique.near_duplicates.numbers": 2,
+    "curate.unique.near_duplicates.jaccard_with_numbers": 0.4,
     "curate.unique.source_order": [
         "big_math_rl_verified",
         "openr1_math_220k",
@@ -202,6 +205,8 @@ FIXED = {
     **{f"benchmarks.{name}.{key}": "hub needs a network" for name in BENCHMARKS for key in ("origin", "kind")},
     **{f"sources.{name}.origin": "hub needs a network" for name in SOURCES},
     **{f"sources.{name}.path": "of files of one's own" for name in SOURCES},
+    **{f"sources.{name}.shards": "other stages: tests/workflow/test_mini_build.py has two" for name in SOURCES},
+    "curate.shards": "other stages: tests/workflow/test_mini_build.py has two",
 }
 """Leaves that have no other value, or none that a stage without a network could be made of."""
 
@@ -238,9 +243,9 @@ def _of_sources() -> Iterator[Edit]:
     yield _edit(
         "sources with logic_701",
         lambda recipe: recipe["sources"].update(
-            logic_701={"origin": "samples", "revision": None, "path": None, "limit": 20}
+            logic_701={"origin": "samples", "revision": None, "path": None, "limit": 20, "shards": 1}
         ),
-        ("raw-logic_701", "queries-logic_701", "unique", "report"),
+        ("raw-logic_701", "queries-logic_701-0", "clean-logic_701-0", "unique", "report"),
         flow=stages((*SOURCES, "logic_701")),
     )
 
