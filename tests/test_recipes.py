@@ -260,9 +260,9 @@ def test_faults_name_their_key(tmp_path, changes, message):
         # Would bring back what stage 1 left out for being always or never solved.
         ({"rl_set__stage2__math": 5}, "rl_set.stage2.math"),
         ({"rl_set__stage2__code": None}, "rl_set.stage2.code"),
-        ({"sources__meta_math_qa": {"origin": "samples", "revision": None, "path": None, "limit": None}},
+        ({"sources__meta_math_qa": {"origin": "samples", "revision": None, "path": None, "limit": None, "shards": 1}},
          "sources.meta_math_qa: no such source (nearest: metamathqa)"),
-        ({"sources__kodcode": {"origin": "hub", "revision": "a1", "path": None, "limit": None}},
+        ({"sources__kodcode": {"origin": "hub", "revision": "a1", "path": None, "limit": None, "shards": 1}},
          "sources.kodcode: no such source (nearest: kodcode_v1)"),
         ({"sources__deepcoder__path": "rows.jsonl"}, "sources.deepcoder.path: rows.jsonl, but its origin is samples"),
         ({"sources__deepcoder__origin": "local"}, "sources.deepcoder.path: null, but its origin is local"),
@@ -332,7 +332,8 @@ def test_the_schema_knows_how_many_questions_the_stand_ins_have():
 
 
 @pytest.mark.parametrize(
-    ("recipe", "jobs"), [(PAPER, {"raw": 38, "benchmark": 4}), (ROOT / "params.yaml", {"raw": 38})]
+    ("recipe", "jobs"),
+    [(PAPER, {"raw": 38, "benchmark": 4, "verify_math": 32}), (ROOT / "params.yaml", {"raw": 38, "verify_math": 1})],
 )
 def test_the_whole_flow_plans(tmp_path, recipe, jobs):
     """A dry run in a directory with nothing built reaches the report from nothing but recipe and sample rows."""
@@ -348,7 +349,7 @@ def test_the_whole_flow_plans(tmp_path, recipe, jobs):
     )
     assert result.returncode == 0, result.stdout + result.stderr
     table = dict(line.split() for line in result.stdout.splitlines() if len(line.split()) == 2)
-    for rule in ("unique", "verify_math", "sft", "grpo_1", "grpo_2", "sft_curve", "report"):
+    for rule in ("unique", "sft", "grpo_1", "grpo_2", "sft_curve", "report"):
         assert table.get(rule) == "1", rule
     assert table["evaluate"] == "4"
     for rule, count in jobs.items():

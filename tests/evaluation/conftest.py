@@ -79,7 +79,13 @@ def write_inputs(folder: Path, recipe) -> Inputs:
         rows = 5 if source == first else 3
         dropped = {"no_ground_truth": 1} if source == first else {}
         planted = {"url": [{"source": source, "index": 0, "row_id": f"{source}:0"}]}
-        report = {"source": source, "rows_in": rows, "kept": rows - sum(dropped.values()), "dropped": dropped}
+        report = {
+            "stage": "queries",
+            "source": source,
+            "rows_in": rows,
+            "kept": rows - sum(dropped.values()),
+            "dropped": dropped,
+        }
         reports.append(folder / f"data/queries/{source}.report.json")
         write_report(reports[-1], report | {"planted": planted if source in (first, others[0], others[1]) else {}})
     for number, kept in ((1, 37), (2, 29)):
@@ -150,7 +156,7 @@ def write_inputs(folder: Path, recipe) -> Inputs:
         curve=curve,
         stage_reports=reports,
         ledgers=[folder / place / "ledger.parquet" for place in ledgers],
-        response_scores=verdicts,
+        response_scores=[verdicts],
         samples=samples,
         sft=folder / "models/sft",
         rl1=folder / "models/rl1",

@@ -33,7 +33,7 @@ def test_counts_what_the_journal_holds_and_says_what_has_no_rate(tmp_path):
     write_rows(tmp_path / "queries.parquet", rows, QUERY)
     recipe = load("params.yaml")
     pass_rates(
-        queries=tmp_path / "queries.parquet",
+        queries=[tmp_path / "queries.parquet"],
         model=write_toy_model(tmp_path / "model"),
         pass_rates=tmp_path / "rates.parquet",
         rollouts=tmp_path / "rollouts.parquet",

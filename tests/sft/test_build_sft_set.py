@@ -68,10 +68,10 @@ def build(tmp_path, untrained):
         write_table(tmp_path / "queries_scored.parquet", pa.Table.from_pylist(scored))
         names = ("samples", "packs", "ledger")
         report = build_sft_set(
-            queries=tmp_path / "queries.parquet",
-            responses=tmp_path / "responses.parquet",
-            scores=tmp_path / "scores.parquet",
-            queries_scored=tmp_path / "queries_scored.parquet",
+            queries=[tmp_path / "queries.parquet"],
+            responses=[tmp_path / "responses.parquet"],
+            scores=[tmp_path / "scores.parquet"],
+            queries_scored=[tmp_path / "queries_scored.parquet"],
             tokenizer=untrained,
             report=tmp_path / "report.json",
             **{name: tmp_path / f"{name}.parquet" for name in names},

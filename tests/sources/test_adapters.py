@@ -526,7 +526,7 @@ def _split(text: str) -> list[str]:
 def test_sample_rows_have_every_column_and_survive_the_round_trip(name, tmp_path):
     write_raw(
         name,
-        Source(origin="samples", revision=None, path=None, limit=40),
+        Source(origin="samples", revision=None, path=None, limit=40, shards=1),
         tmp_path / "rows.parquet",
         SAMPLES / f"{name}.jsonl",
     )
@@ -567,7 +567,7 @@ def test_a_bad_line_is_named_with_its_file(tmp_path, line, message):
     with pytest.raises(SourceError, match=message):
         write_raw(
             "ultra_chat",
-            Source(origin="samples", revision=None, path=None, limit=None),
+            Source(origin="samples", revision=None, path=None, limit=None, shards=1),
             tmp_path / "rows.parquet",
             tmp_path / "ultra_chat.jsonl",
         )
@@ -597,7 +597,7 @@ def test_raw_rows_become_queries_and_every_row_is_accounted_for(tmp_path):
     done = _script("raw", "--source", "aime_1983_2024", "--published", SAMPLES / "aime_1983_2024.jsonl", "--rows", raw)
     assert done.returncode == 0, done.stderr
     arguments = (
-        *("--source", "aime_1983_2024", "--rows", raw, "--planted", SAMPLES / "planted.json"),
+        *("--source", "aime_1983_2024", "--shard", "0", "--rows", raw, "--planted", SAMPLES / "planted.json"),
         *("--queries", queries, "--report", report),
     )
     done = _script("queries", *arguments)
@@ -615,6 +615,25 @@ def test_raw_rows_become_queries_and_every_row_is_accounted_for(tmp_path):
     assert queries.read_bytes() == first
 
 
+def test_shards_share_the_rows_and_ids_are_unique_in_all_of_them(tmp_path):
+    """Without ids of their own, equal rows are told apart by counting: so they must meet in one shard."""
+    described = DATASETS["metamathqa"]
+    published = read_samples(described, SAMPLES / "metamathqa.jsonl", 200)
+    pq.write_table(pa.Table.from_pylist(published * 2, schema=described.columns), tmp_path / "rows.parquet")
+    write_queries("metamathqa", tmp_path / "rows.parquet", tmp_path / "all.parquet")
+    parts, rows_in = [], 0
+    for shard in range(3):
+        path = tmp_path / f"{shard}.parquet"
+        report = write_queries("metamathqa", tmp_path / "rows.parquet", path, shard=shard, shards=3)
+        parts.append(read_rows(path, QUERY))
+        rows_in += report.rows_in
+    assert all(parts)
+    assert rows_in == 400
+    assert sorted((row for part in parts for row in part), key=lambda row: row["row_id"]) == read_rows(
+        tmp_path / "all.parquet", QUERY
+    )
+
+
 def test_an_unknown_source_is_a_clear_error(tmp_path):
     done = _script("raw", "--source", "nowhere", "--rows", tmp_path / "rows.parquet")
     assert done.returncode == 1
@@ -628,7 +647,10 @@ def test_an_unknown_source_is_a_clear_error(tmp_path):
 def test_the_hub_needs_a_revision(tmp_path):
     with pytest.raises(SourceError, match=r"Set sources\.numinamath\.revision to a commit of https://huggingface"):
         write_raw(
-            "numinamath", Source(origin="hub", revision=None, path=None, limit=5), tmp_path / "rows.parquet", None
+            "numinamath",
+            Source(origin="hub", revision=None, path=None, limit=5, shards=1),
+            tmp_path / "rows.parquet",
+            None,
         )
 
 
@@ -639,7 +661,7 @@ def test_rows_of_a_hub_dataset_are_streamed_projected_and_limited(tmp_path):
     rows = read_samples(DATASETS["nemotron_if"], SAMPLES / "nemotron_if.jsonl", 7)
     (folder / "instruction_following.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     described = replace(DATASETS["nemotron_if"], hub_id=str(folder), config=None, split="train")
-    settings = Source(origin="hub", revision="a1b2c3", path=None, limit=5)
+    settings = Source(origin="hub", revision="a1b2c3", path=None, limit=5, shards=1)
     assert write_hub_rows(described, settings, tmp_path / "rows.parquet") == 5
     found = pq.read_table(tmp_path / "rows.parquet")
     assert found.column_names == ["input", "args", "category"]
@@ -664,7 +686,7 @@ def test_several_splits_are_read_one_after_the_other(tmp_path):
     for split, part in (("default", rows[:4]), ("extended", rows[4:])):
         (folder / f"{split}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in part))
     described = replace(DATASETS["openr1_math_220k"], hub_id=str(folder))
-    settings = Source(origin="hub", revision="a1b2c3", path=None, limit=None)
+    settings = Source(origin="hub", revision="a1b2c3", path=None, limit=None, shards=1)
     assert write_hub_rows(described, settings, tmp_path / "rows.parquet") == 7
     assert [row["uuid"] for row in read_rows(tmp_path / "rows.parquet")] == [row["uuid"] for row in rows]
     assert write_hub_rows(described, settings.model_copy(update={"limit": 5}), tmp_path / "rows.parquet") == 5
@@ -683,7 +705,7 @@ def test_files_of_a_repository_are_read_where_it_cannot_be_loaded(tmp_path):
         _written(tmp_path / "published", file, rows[2 * number : 2 * number + 2])
     (tmp_path / "published" / "published.py").write_text("raise SystemExit")
     described = replace(DATASETS[name], hub_id=str(tmp_path / "published"))
-    settings = Source(origin="hub", revision="a1b2c3", path=None, limit=None)
+    settings = Source(origin="hub", revision="a1b2c3", path=None, limit=None, shards=1)
     assert write_hub_rows(described, settings, tmp_path / "rows.parquet") == 10
     found = read_rows(tmp_path / "rows.parquet")
     assert [row["question_id"] for row in found] == [row["question_id"] for row in rows]
@@ -700,7 +722,7 @@ def test_configurations_may_have_columns_of_their_own(tmp_path):
         _written(tmp_path / "published", f"{part}.jsonl", published)
     (tmp_path / "published" / "README.md").write_text(f"---\nconfigs:{configs}\n---\n")
     described = replace(DATASETS["deepcoder"], hub_id=str(tmp_path / "published"))
-    settings = Source(origin="hub", revision="a1b2c3", path=None, limit=None)
+    settings = Source(origin="hub", revision="a1b2c3", path=None, limit=None, shards=1)
     assert write_hub_rows(described, settings, tmp_path / "rows.parquet") == 6
     found = read_rows(tmp_path / "rows.parquet")
     assert [row["problem"] for row in found] == [row["problem"] for row in rows]
@@ -715,7 +737,7 @@ def test_rows_of_the_users_own_files_come_in_like_those_of_the_hub(tmp_path, as_
     _written(tmp_path / "mine", "a.jsonl", rows[:4])
     _written(tmp_path / "mine", "b.jsonl", rows[4:])
     place = tmp_path / "mine" if as_folder else tmp_path / "mine" / "a.jsonl"
-    settings = Source(origin="local", revision=None, path=str(place), limit=None)
+    settings = Source(origin="local", revision=None, path=str(place), limit=None, shards=1)
     assert write_raw("ultra_chat", settings, tmp_path / "rows.parquet", place) == (6 if as_folder else 4)
     found = read_rows(tmp_path / "rows.parquet")
     assert unify(DATASETS["ultra_chat"], found)[0] == unify(DATASETS["ultra_chat"], rows)[0][: len(found)]
@@ -729,7 +751,7 @@ def test_rows_of_the_users_own_files_come_in_like_those_of_the_hub(tmp_path, as_
 
 def test_a_column_of_another_type_is_named_with_what_it_holds(tmp_path):
     _written(tmp_path / "mine", "a.jsonl", [{"prompt": "Hi", "prompt_id": {"n": 7}, "messages": TURNS}])
-    settings = Source(origin="local", revision=None, path="mine", limit=None)
+    settings = Source(origin="local", revision=None, path="mine", limit=None, shards=1)
     with pytest.raises(
         SourceError, match=r"source ultra_chat: column prompt_id of .*mine is not string: it holds {'n'"
     ):

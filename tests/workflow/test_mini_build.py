@@ -19,7 +19,7 @@ pytestmark = pytest.mark.timeout(1800)
 @pytest.fixture(scope="session")
 def built(tmp_path_factory) -> Workplace:
     workplace = copy_of_project(tmp_path_factory.mktemp("mini") / "project")
-    make_small(workplace)
+    make_small(workplace, shards=2)
     done = workplace.call("python", "-m", "scripts.run", timeout=1700, AMT_TRACKING="on")
     assert done.returncode == 0, done.stdout
     workplace.write("logs/run.txt", done.stdout)
@@ -149,11 +149,11 @@ def test_the_runs_behind_an_artifact_are_found(built):
 
 
 def test_a_spoilt_artifact_is_not_used_but_restored(copy_of_built):
-    spoilt = copy_of_built.path / "data/queries/metamathqa.parquet"
+    spoilt = copy_of_built.path / "data/queries/metamathqa/1/queries.parquet"
     content = spoilt.read_bytes()
     spoilt.unlink()
     spoilt.write_bytes(content[: len(content) // 2])
-    copy_of_built.do("snakemake", "data/curated/unique/queries.parquet")
+    copy_of_built.do("snakemake", "data/curated/unique/0/queries.parquet")
     assert spoilt.read_bytes() == content
 
 
@@ -174,7 +174,7 @@ def test_a_corrupt_file_of_rows_is_named_and_nothing_half_made_is_left(copy_of_b
 
 
 def test_a_full_disk_is_named_and_nothing_half_made_is_left(copy_of_built):
-    target = "data/curated/unique/queries.parquet"
+    target = "data/curated/unique/0/queries.parquet"
     (copy_of_built.path / target).unlink()
     # A disk of 20 kB in the place of data/curated, for this one command.
     small_disk = ("bwrap", "--dev-bind", "/", "/", "--size", "20000", "--tmpfs", f"{copy_of_built.path}/data/curated")
@@ -191,19 +191,19 @@ def test_a_full_disk_is_named_and_nothing_half_made_is_left(copy_of_built):
 
 
 def test_an_endpoint_that_is_down_is_named_and_the_next_run_goes_on(copy_of_built):
-    target = "data/responses/generated/responses.parquet"
+    target = "data/responses/generated/0/responses.parquet"
     copy_of_built.edit("params.yaml", "model: standin/deepseek-r1", "model: acme/teacher")
     copy_of_built.write(
         "placement.yaml", "endpoint_attempts: 2\nendpoints: {teacher: 'http://127.0.0.1:9/v1'}\n"
     )  # port 9 is reserved for the discard service
     done = copy_of_built.call("snakemake", target, AMT_PLACEMENT="placement.yaml")
     assert done.returncode != 0
-    said = copy_of_built.read("logs/curate/verify_math.log")
+    said = copy_of_built.read("logs/curate/verify_math.0.log")
     assert re.search(
         r"^error: acme/teacher at http://127\.0\.0\.1:9/v1 did not answer .* in 2 attempts", said, re.MULTILINE
     )
     assert "endpoints.teacher" in said
-    assert not (copy_of_built.path / "data/curated/verified/queries.parquet").exists()
+    assert not (copy_of_built.path / "data/curated/verified/0/queries.parquet").exists()
     copy_of_built.edit("params.yaml", "model: acme/teacher", "model: standin/deepseek-r1")
     copy_of_built.do("snakemake", target)
     assert (copy_of_built.path / target).exists()
