@@ -16,6 +16,8 @@ import pyarrow.parquet as pq
 from amt.errors import DataError
 from amt.publish import publish_file
 
+ROW_GROUP_ROWS = 20_480
+"""Rows of a table that are read at once."""
 CATEGORIES = ("math", "code", "science", "instruction_follow", "general_chat")
 
 _text = pa.string()
@@ -89,9 +91,9 @@ LEDGER = pa.schema(
         pa.field("row_id", _text, nullable=False),
         pa.field("source", _text, nullable=False),
         pa.field("stage", _text, nullable=False),
-        pa.field("outcome", _text, nullable=False),  # kept | dropped | changed
+        pa.field("outcome", _text, nullable=False),  # dropped | kept | changed | repeated | packed | used
         pa.field("reason", _text),  # one reason for every dropped or changed row
-        pa.field("detail", _text),  # e.g. the benchmark item matched, the old ground truth
+        pa.field("detail", _text),  # e.g. the benchmark item matched, the old ground truth; text, or a JSON object
     ]
 )
 
@@ -123,7 +125,7 @@ def write_rows(path: str | Path, rows: list[dict[str, Any]], schema: pa.Schema) 
 
 def write_table(path: str | Path, table: pa.Table) -> None:
     with publish_file(path) as temporary:
-        pq.write_table(table, temporary, compression="zstd", row_group_size=20_480)
+        pq.write_table(table, temporary, compression="zstd", row_group_size=ROW_GROUP_ROWS)
 
 
 def read_table(path: str | Path, schema: pa.Schema | None = None) -> pa.Table:
