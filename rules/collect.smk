@@ -2,7 +2,7 @@
 
 amt/sources/samples/{source}.jsonl, the hub, or files of your own
   -> data/raw/{source}/rows.parquet          rows as published, pinned revision
-  -> data/queries/{source}.parquet           one schema for all sources (amt.rows.QUERY)
+  -> data/queries/{source}.parquet           one schema for all sources (amt.rows.QUERY), and what became of each row
 data/benchmarks/{benchmark}.parquet          evaluation sets in the same schema
 """
 
@@ -42,6 +42,7 @@ rule queries:
         planted="amt/sources/samples/planted.json",
     output:
         queries="data/queries/{source}.parquet",
+        ledger="data/queries/{source}.ledger.parquet",
         report="data/queries/{source}.report.json",
     log:
         "logs/queries/{source}.log",
@@ -57,6 +58,7 @@ rule queries:
             --rows {input.rows:q} \
             --planted {input.planted:q} \
             --queries {output.queries:q} \
+            --ledger {output.ledger:q} \
             --report {output.report:q} \
             2>{log:q}
         """

@@ -102,12 +102,17 @@ rule report:
             "data/rl/stage2.report.json",
         ],
         ledgers=[
+            *expand("data/queries/{source}.ledger.parquet", source=RECIPE.sources),
             *expand(
                 "data/curated/{stage}/ledger.parquet",
                 stage=["unique", "clean", "decontaminated", "verified"],
             ),
-            "data/responses/filtered/ledger.parquet",
+            *expand(
+                "data/responses/{stage}/ledger.parquet",
+                stage=["filtered", "scored"],
+            ),
             "data/sft/ledger.parquet",
+            "data/rl/pass_rates.ledger.parquet",
             "data/rl/stage1.ledger.parquet",
             "data/rl/stage2.ledger.parquet",
         ],

@@ -96,6 +96,7 @@ rule score:
     output:
         scores="data/responses/scored/scores.parquet",
         queries_scored="data/responses/scored/queries.parquet",
+        ledger="data/responses/scored/ledger.parquet",
         report="data/responses/scored/report.json",
     log:
         "logs/synthesize/score.log",
@@ -113,6 +114,7 @@ rule score:
             --reward-model {input.reward_model:q} \
             --scores {output.scores:q} \
             --queries-scored {output.queries_scored:q} \
+            --ledger {output.ledger:q} \
             --report {output.report:q} \
             2>{log:q}
         """

@@ -1,6 +1,5 @@
 """The ledger against a dictionary that holds everything, whatever is spilled and merged on the way."""
 
-import json
 import os
 import signal
 import subprocess
@@ -83,9 +82,9 @@ def test_it_holds_what_was_recorded_sorted_and_counted(tmp_path, outcomes, buffe
 def test_equal_content_is_equal_bytes_however_it_came_and_was_spilled(tmp_path, scratch):
     names = [f"source_{number % 7}:{number:06}" for number in range(2 * ROW_GROUP_ROWS + 100)]
     files = []
-    for number, (order, buffer_rows) in enumerate(((names, 10**6), (names[::-1], 1000), (names[::3], 700))):
-        order = [*order, *(name for name in names if name not in set(order))]
-        book = Ledger("test", buffer_rows=buffer_rows, most_runs=8)
+    for number, (order, buffer_rows) in enumerate(((names, 10**6), (names[::-1], 3000), (names[::3], 2000))):
+        order = list(dict.fromkeys([*order, *names]))
+        book = Ledger("test", buffer_rows=buffer_rows, most_runs=4)
         for name in order:
             record(book, name, "dropped", int(name[-6:]))
         files.append(tmp_path / f"{number}.parquet")
@@ -159,4 +158,4 @@ def test_a_stage_that_fails_or_is_killed_leaves_nothing(tmp_path, scratch, end):
         assert process.wait(60) != 0
     assert scratch.is_dir()
     assert list(scratch.iterdir()) == []
-    assert json.dumps(sorted(path.name for path in tmp_path.iterdir())) == '["scratch"]'
+    assert [path.name for path in tmp_path.iterdir()] == ["scratch"]

@@ -63,7 +63,11 @@ def _collect(sources: tuple[str, ...]) -> list[Stage]:
         _stage(
             f"queries-{source}",
             {"rows": f"data/raw/{source}/rows.parquet", "planted": "amt/sources/samples/planted.json"},
-            {"queries": f"data/queries/{source}.parquet", "report": f"data/queries/{source}.report.json"},
+            {
+                "queries": f"data/queries/{source}.parquet",
+                "ledger": f"data/queries/{source}.ledger.parquet",
+                "report": f"data/queries/{source}.report.json",
+            },
             source=source,
         )
         for source in sources
@@ -146,6 +150,7 @@ def _synthesize() -> list[Stage]:
             {
                 "scores": f"{SCORED}/scores.parquet",
                 "queries-scored": f"{SCORED}/queries.parquet",
+                "ledger": f"{SCORED}/ledger.parquet",
                 "report": f"{SCORED}/report.json",
             },
         ),
@@ -188,7 +193,11 @@ def _grpo() -> list[Stage]:
         _stage(
             "pass_rates",
             {"queries": QUERIES, "model": "models/sft"},
-            {"pass-rates": "data/rl/pass_rates.parquet", "rollouts": "data/rl/pass_rates.rollouts.parquet"},
+            {
+                "pass-rates": "data/rl/pass_rates.parquet",
+                "rollouts": "data/rl/pass_rates.rollouts.parquet",
+                "ledger": "data/rl/pass_rates.ledger.parquet",
+            },
         ),
         _stage("rl_set_1", {"queries": QUERIES, "pass-rates": "data/rl/pass_rates.parquet"}, _rl_set(1)),
         _stage(
@@ -242,9 +251,12 @@ def _evaluate(sources: tuple[str, ...], evaluated: tuple[str, ...], curve: str) 
                 "data/rl/stage2.report.json",
             ],
             "ledgers": [
+                *(f"data/queries/{source}.ledger.parquet" for source in sources),
                 *(f"{folder}/ledger.parquet" for folder in (UNIQUE, CLEAN, DECONTAMINATED, VERIFIED)),
                 f"{FILTERED}/ledger.parquet",
+                f"{SCORED}/ledger.parquet",
                 "data/sft/ledger.parquet",
+                "data/rl/pass_rates.ledger.parquet",
                 "data/rl/stage1.ledger.parquet",
                 "data/rl/stage2.ledger.parquet",
             ],

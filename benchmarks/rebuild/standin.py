@@ -21,7 +21,7 @@ LABELS = {"raw": "source", "queries": "source", "benchmark": "benchmark", "evalu
 """Options that tell stages of one script apart."""
 OUTPUTS = {
     "raw": ["rows"],
-    "queries": ["queries", "report"],
+    "queries": ["queries", "ledger", "report"],
     "benchmark": ["questions"],
     "unique": ["kept", "ledger", "report"],
     "clean": ["kept", "ledger", "report"],
@@ -32,10 +32,10 @@ OUTPUTS = {
     "responses": ["responses", "report"],
     "perplexity": ["perplexity"],
     "filter_responses": ["kept", "ledger", "report"],
-    "score": ["scores", "queries-scored", "report"],
+    "score": ["scores", "queries-scored", "ledger", "report"],
     "sft_set": ["samples", "packs", "ledger", "report"],
     "sft": ["model"],
-    "pass_rates": ["pass-rates", "rollouts"],
+    "pass_rates": ["pass-rates", "rollouts", "ledger"],
     "rl_set_1": ["kept", "ledger", "report"],
     "rl_set_2": ["kept", "ledger", "report"],
     "grpo": ["model-out"],
