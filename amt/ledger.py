@@ -146,7 +146,7 @@ class Ledger:
         """Write a run; when its tier is full, make a run of the next tier of it."""
         scratch = Path(placement().scratch)
         scratch.mkdir(parents=True, exist_ok=True)
-        run = self._files.enter_context(tempfile.TemporaryFile(dir=scratch))
+        run = self._files.enter_context(tempfile.TemporaryFile(dir=scratch))  # noqa: SIM115
         with pa.ipc.new_stream(run, LEDGER, options=pa.ipc.IpcWriteOptions(compression="zstd")) as stream:
             for table in tables:
                 stream.write_table(table, max_chunksize=_BATCH_ROWS)

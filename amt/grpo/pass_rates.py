@@ -1,9 +1,10 @@
 """Pass rates of the SFT model on math and code queries (paper 4.2).
 
-Invariant: one row for each math or code query, and a ledger line for each query. A pass rate is over exactly `samples` judged responses, or
+Invariant: one row for each math or code query. Its pass rate is over exactly `samples` judged responses, or
 it is null and `status` says why: `not_measured` if the recipe measures only some queries of its category,
 `invalid` if the query cannot be judged, `too_long` if prompt and response do not fit into the model's
-context; the ledger has these as reasons, and `other_category`. A judgement that fails for other reasons stops the stage; the responses until then are kept.
+context. A judgement that fails for other reasons stops the stage; the responses until then are kept.
+The ledger has a line for each query: what has no pass rate is dropped, for its status or as `other_category`.
 """
 
 import logging

@@ -2,8 +2,8 @@
 
 Invariant: a sample is a whole conversation with exactly one trained span, its last response and end token.
 Equal (row_id, token ids) occur only as the declared repeats of a category. Every response is in the ledger, under its
-response_id: packed, or repeated, with its places (packed sequence, position), or dropped for the first of these reasons:
-not_scored, low_score, special_token, over_long, same_text, beyond_max_responses. Every query is in the report.
+response_id: packed, or repeated, with its places (packed sequence, position), or dropped for the first of these that
+applies: not_scored, low_score, special_token, over_long, same_text, beyond_max_responses. The report has every query.
 """
 
 import json

@@ -96,7 +96,6 @@ class PackedSet:
             for row in self._members[pack]:
                 yield self._tokens[row].as_py(), [float(bit) for bit in self._masks[row].as_py()]
 
-
     @property
     def responses(self) -> int:
         """Different ones: a repeat is none."""

@@ -103,7 +103,9 @@ def test_scores_responses_and_queries(run_score):
     }
     ledger = {entry["row_id"]: entry for entry in read_rows(run_score.folder / "out" / "ledger.parquet", LEDGER)}
     assert ledger.keys() == scores.keys()
-    assert {(entry["stage"], entry["source"], entry["outcome"]) for entry in ledger.values()} == {("score", "s", "kept")}
+    assert {(entry["stage"], entry["source"], entry["outcome"]) for entry in ledger.values()} == {
+        ("score", "s", "kept")
+    }
     assert json.loads(ledger["s:chat/0"]["detail"]) == {
         "reward_kind": "reward_model", "status": "scored", "reward": 0.75, "reason": None,
     }  # fmt: skip
