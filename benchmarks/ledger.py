@@ -54,9 +54,8 @@ def main() -> int:
         with ProcessPoolExecutor(2) as pool:
             lines = sum(pool.map(write_shard, range(SHARDS), [rows // SHARDS] * SHARDS, [folder] * SHARDS))
         files = len(find_ledgers(folder))
-        print(
-            f"written: {lines:,} lines of {rows:,} rows in {files} files, {time.monotonic() - began:.0f} s", flush=True
-        )
+        written_s = time.monotonic() - began
+        print(f"written: {lines:,} lines of {rows:,} rows in {files} files, {written_s:.0f} s", flush=True)
         names = [name for shard in range(0, SHARDS, 6) for name in row_ids(shard, rows // SHARDS)[7:8]][: ASKED - 1]
         traces = [asked(folder, "trace", name) for name in [*names, f"{names[0]}/0"]]
         funnels = [asked(folder, "funnel", "--by", by) for by in ("stage", "source")]

@@ -96,7 +96,7 @@ def test_it_writes_model_checkpoints_metrics_and_report_and_nothing_else(undistu
 
 
 def test_the_ledger_says_in_which_steps_each_response_was_used(undisturbed):
-    directory, paths, _ = undisturbed
+    directory, _, _ = undisturbed
     ledger = read_rows(directory / "model" / "ledger.parquet", LEDGER)
     assert [line["row_id"] for line in ledger] == [f"row{number:03}/0" for number in range(10)]
     assert {(line["stage"], line["source"], line["outcome"]) for line in ledger} == {("sft", "sums", "used")}
