@@ -76,7 +76,7 @@ def test_a_response_in_two_shards_is_told(project):
 def test_a_stage_without_a_ledger_is_named(project):
     shutil.rmtree(project / "data/curated/clean")
     (project / "models/rl2/ledger.parquet").unlink()
-    with pytest.raises(DataError, match=r"no ledger among 14 files is of clean, grpo_2\. Run: snakemake"):
+    with pytest.raises(DataError, match=r"no ledger among 13 files is of clean, grpo_2\. Run: snakemake"):
         check_chain(Ledgers(find_ledgers(project)))
 
 
