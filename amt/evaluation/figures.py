@@ -39,6 +39,7 @@ def mixture(categories: Mapping[str, Mapping[str, float]]) -> Figure:
     """
     figure = Figure(figsize=(7.2, 3.2))
     grid = figure.subplots(1, 2, sharey=True)
+    told = []
     for axes, (key, title) in zip(grid, (("samples", "Samples"), ("tokens", "Tokens"))):
         total, published = (sum(counts[name] for counts in categories.values()) for name in (key, f"published_{key}"))
         for row, (name, counts) in enumerate(categories.items()):
@@ -47,12 +48,13 @@ def mixture(categories: Mapping[str, Mapping[str, float]]) -> Figure:
             axes.barh(row + 0.19, theirs, height=0.36, color=PAPER)
             for place, share, ink in ((row - 0.19, ours, INK), (row + 0.19, theirs, QUIET)):
                 axes.text(share + 0.01, place, f"{100 * share:.1f} %", va="center", fontsize=8, color=ink)
-        axes.set(title=f"{title}: {total:,}, paper {published / 1e6:,.2f} M", xlim=(0, 1))
+        axes.set(title=f"{title}: {total:,}", xlim=(0, 1))
+        told.append(f"{published / 1e6:,.2f} million {key}")
         axes.xaxis.set_major_formatter(PercentFormatter(1))
         axes.grid(axis="y", visible=False)
     grid[0].set(yticks=range(len(categories)), yticklabels=[name.replace("_", " ") for name in categories])
     grid[0].invert_yaxis()
-    figure.supxlabel("coloured: this build; grey: the paper", fontsize=8.5, color=QUIET)
+    figure.supxlabel(f"coloured: this build; grey: the paper, {', '.join(told)}", fontsize=8.5, color=QUIET)
     return figure
 
 

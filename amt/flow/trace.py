@@ -31,7 +31,7 @@ def trace(ledgers: Ledgers, name: str) -> list[str]:
         if line["row_id"] == row_id or line["row_id"].startswith(row_id + "/")
     ]
     own, of_response = [], defaultdict(list)
-    for line in sorted(found, key=lambda line: position(line["stage"])):
+    for line in sorted(found, key=lambda line: (position(line["stage"]), line["stage"])):
         number = line["row_id"].partition("/")[2]
         of_response[number].append(line) if number else own.append(line)
     if not found:
