@@ -512,20 +512,9 @@ class Curate(Section):
             yield (f"unique.near_duplicates.bands: {bands} does not divide fingerprint.permutations ({permutations})")
 
 
-class Mixture(Section):
-    """Size of the SFT set in a category [Figure 4]."""
-
-    samples: Positive
-    """Responses trained on."""
-    tokens: Positive
-    """Tokens of these responses."""
-
-
 class Published(Section):
     """What the paper reports of its own run: shown beside ours in the report, read by no stage."""
 
-    sft_mixture: dict[Category, Mixture]
-    """[Figure 4]"""
     scores: dict[str, Probability]
     """Score a benchmark [Table 1]."""
 

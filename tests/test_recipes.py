@@ -105,22 +105,8 @@ def test_system_prompt_section_5_1_3(paper):
     )
 
 
-def test_published_mixture_adds_up(paper):
-    """Figure 4: 2,842.6K samples; the shares printed there follow from the counts."""
-    mixture = paper.published.sft_mixture
-    samples = sum(part.samples for part in mixture.values())
-    tokens = sum(part.tokens for part in mixture.values())
-    assert samples == pytest.approx(2.84e6, rel=0.001)
-    shares = {
-        name: (round(100 * p.samples / samples, 1), round(100 * p.tokens / tokens, 1)) for name, p in mixture.items()
-    }
-    assert shares == {
-        "math": (35.5, 41.8),
-        "code": (16.4, 30.9),
-        "science": (4.3, 2.2),
-        "instruction_follow": (5.5, 2.6),
-        "general_chat": (38.3, 22.5),
-    }
+def test_published_scores(paper):
+    """Table 1."""
     assert paper.published.scores == {
         "aime_2024": 0.853,
         "aime_2025": 0.744,

@@ -13,13 +13,17 @@ from benchmarks.rebuild.settings import BOTH_GRPO, RUNNING_CODE, SEEDED
 
 WRITING_TABLES = (
     "raw", "queries", "benchmark", "unique", "clean", "decontaminate", "verify_math", "responses", "perplexity",
-    "filter_responses", "score", "sft_set", "pass_rates", "rl_set_1", "rl_set_2", "grpo_1", "grpo_2", "evaluate",
+    "filter_responses", "score", "sft_set", "sft", "pass_rates", "rl_set_1", "rl_set_2", "grpo_1", "grpo_2", "evaluate",
 )  # fmt: skip
-BOOKKEEPING = (
-    "unique", "clean", "decontaminate", "verify_math", "filter_responses", "sft_set", "rl_set_1", "rl_set_2",
+KEEPING = (
+    "queries", "unique", "clean", "decontaminate", "verify_math", "filter_responses", "score", "pass_rates", "rl_set_1",
+    "rl_set_2",
 )  # fmt: skip
+"""Whose ledgers have rows that go on as they were."""
+PACKING_OR_USING = ("sft_set", "sft", "grpo_1", "grpo_2")
+BOOKKEEPING = (*KEEPING, *PACKING_OR_USING)
 REPORTING = (
-    "queries", *BOOKKEEPING, "responses", "score", "reward_model", "sft", "grpo_1", "grpo_2", "evaluate", "sft_curve",
+    *(stage for stage in BOOKKEEPING if stage != "pass_rates"), "responses", "reward_model", "evaluate", "sft_curve",
     "report",
 )  # fmt: skip
 ASKING = ("verify_math", "responses", "evaluate")
@@ -144,8 +148,8 @@ COLLECT = [
     ),  # the hub
     Change(
         "scripts/queries.py",
-        '{"stage": "queries", **asdict(report)}',
-        '{**asdict(report), "stage": "queries"}',
+        "write_report(args.report, asdict(report))",
+        'write_report(args.report, {"licences": None, **asdict(report)})',
         ("queries",),
     ),
     Change(
@@ -422,6 +426,11 @@ EVALUATE = [
         reaches=("evaluate",),
     ),  # a line in the log
     Change("amt/evaluation/figures.py", '"base": "#9aa5b1"', '"base": "#9aa5b2"', ("report",)),
+    Change("amt/drawing.py", '"font.size": 9.5', '"font.size": 9', ("report",)),
+    Change("amt/evaluation/paper.py", "Part(1_008_900,", "Part(1_008_901,", ("report",)),
+    Change("amt/flow/stages.py", '"score", "score", "filter', '"score", "scores", "filter', ("report",)),
+    Change("amt/flow/picture.py", 'KEPT = "#2f6db3"', 'KEPT = "#2f6db4"', ("report",)),
+    Change("amt/flow/chain.py", "EXAMPLES = 3", "EXAMPLES = 4", reaches=("report",)),  # in a message
     Change("amt/evaluation/planted.py", '_finder("clean", "image")', '_finder("clean", "image", "url")', ("report",)),
     Change("amt/evaluation/report.py", "GRPO_WINDOW = 5", "GRPO_WINDOW = 4", ("report",)),
     Change(
@@ -438,15 +447,15 @@ EVALUATE = [
 ]
 
 SHARED = [
-    Change("amt/rows.py", "row_group_size=20_480", "row_group_size=10_240", WRITING_TABLES),
+    Change("amt/rows.py", "ROW_GROUP_ROWS = 20_480", "ROW_GROUP_ROWS = 10_240", WRITING_TABLES),
     Change("amt/rows.py", "digest_size=8", "digest_size=9", ("queries", "benchmark")),
     # How a dictionary is spelled in a cell; for the others it is a key of a cache or the name of a scratch folder.
     Change(
         "amt/rows.py",
         'separators=(",", ":")',
         'separators=(", ", ":")',
-        ("queries", "benchmark", "unique", "decontaminate", "verify_math"),
-        ("responses", "pass_rates", "sft", *BOTH_GRPO, "evaluate"),
+        ("queries", "benchmark", "unique", "decontaminate", "verify_math", "score", *PACKING_OR_USING),
+        ("responses", "clean", "filter_responses", "pass_rates", "rl_set_1", "rl_set_2", "evaluate"),
     ),
     Change(
         "amt/rows.py",
@@ -463,8 +472,20 @@ SHARED = [
     Change("amt/seeds.py", 'text = "\\x1f".join', 'text = "\\x1e".join', SEEDED),
     Change("amt/ledger.py", "json.dumps(content, indent=2", "json.dumps(content, indent=1", REPORTING),
     Change(
-        "amt/ledger.py", 'self._record(row, "kept", None, None)', 'self._record(row, "kept", "", None)', BOOKKEEPING
+        "amt/ledger.py",
+        'self._record(row, "kept", None, detail)',
+        'self._record(row, "kept", "", detail)',
+        KEEPING,
+        PACKING_OR_USING,
     ),
+    Change(
+        "amt/ledger.py",
+        '{"packs": packs}',
+        '{"places": packs}',
+        ("sft_set",),
+        tuple(stage for stage in BOOKKEEPING if stage != "sft_set"),
+    ),
+    Change("amt/ledger.py", "BUFFER_ROWS = 100_000", "BUFFER_ROWS = 50_000", reaches=BOOKKEEPING),
     Change(
         "amt/ledger.py",
         'return json.loads(Path(path).read_text(encoding="utf-8"))',
@@ -497,6 +518,7 @@ NOWHERE = [
     Change("amt/tracking.py", 'ARTIFACT_SUFFIXES = {".json",', "ARTIFACT_SUFFIXES = {"),
     Change("amt/placement.py", "import os\n", "import os\n\nUNUSED = 1\n"),
     Change("amt/build/why.py", "MOST = 6", "MOST = 7"),
+    Change("amt/flow/trace.py", "LONGEST = 240", "LONGEST = 200"),
     Change("amt/build/draw.py", "COLUMN, ROW = 150, 46", "COLUMN, ROW = 160, 46"),
     Change("amt/build/records.py", 'MADE = Path(".amt/made")\n', 'MADE = Path(".amt/made")\nUNUSED = 1\n'),
     Change("amt/params.py", "comparisons: Annotated[int, Field(ge=64)]", "comparisons: Annotated[int, Field(ge=32)]"),

@@ -63,7 +63,11 @@ def _collect(sources: tuple[str, ...]) -> list[Stage]:
         _stage(
             f"queries-{source}-0",
             {"rows": f"data/raw/{source}/rows.parquet", "planted": "amt/sources/samples/planted.json"},
-            {"queries": f"data/queries/{source}/0/queries.parquet", "report": f"data/queries/{source}/0/report.json"},
+            {
+                "queries": f"data/queries/{source}/0/queries.parquet",
+                "ledger": f"data/queries/{source}/0/ledger.parquet",
+                "report": f"data/queries/{source}/0/report.json",
+            },
             source=source,
             shard="0",
         )
@@ -170,6 +174,7 @@ def _synthesize() -> list[Stage]:
             {
                 "scores": f"{SCORED}/0/scores.parquet",
                 "queries-scored": f"{SCORED}/0/queries.parquet",
+                "ledger": f"{SCORED}/0/ledger.parquet",
                 "report": f"{SCORED}/0/report.json",
             },
         ),
@@ -212,7 +217,11 @@ def _grpo() -> list[Stage]:
         _stage(
             "pass_rates",
             {"queries": QUERIES, "model": "models/sft"},
-            {"pass-rates": "data/rl/pass_rates.parquet", "rollouts": "data/rl/pass_rates.rollouts.parquet"},
+            {
+                "pass-rates": "data/rl/pass_rates.parquet",
+                "rollouts": "data/rl/pass_rates.rollouts.parquet",
+                "ledger": "data/rl/pass_rates.ledger.parquet",
+            },
         ),
         _stage("rl_set_1", {"queries": QUERIES, "pass-rates": "data/rl/pass_rates.parquet"}, _rl_set(1)),
         _stage(
@@ -267,9 +276,11 @@ def _evaluate(sources: tuple[str, ...], evaluated: tuple[str, ...], curve: str) 
                 "data/rl/stage2.report.json",
             ],
             "ledgers": [
+                *(f"data/queries/{source}/0/ledger.parquet" for source in sources),
                 *(f"{CLEAN}/{source}/0/ledger.parquet" for source in sources),
-                *(f"{folder}/0/ledger.parquet" for folder in (UNIQUE, DECONTAMINATED, VERIFIED, FILTERED)),
+                *(f"{folder}/0/ledger.parquet" for folder in (UNIQUE, DECONTAMINATED, VERIFIED, FILTERED, SCORED)),
                 "data/sft/ledger.parquet",
+                "data/rl/pass_rates.ledger.parquet",
                 "data/rl/stage1.ledger.parquet",
                 "data/rl/stage2.ledger.parquet",
             ],

@@ -183,7 +183,7 @@ def _with_carriage_returns(text: str) -> str:
 
 CHATTING = ("base_model", "reward_model", "perplexity", "score", "sft_set", "sft", "pass_rates", *BOTH_GRPO, "evaluate",
             "sft_curve")  # fmt: skip
-READING_TABLES = (*WRITING_TABLES, "sft", "sft_curve", "report")
+READING_TABLES = (*WRITING_TABLES, "sft_curve", "report")
 LIBRARIES: list[tuple[str, tuple[str, ...], tuple[str, ...]]] = [
     # Not the base model: it reads a list of names from the module of the schemas, which no version of pyarrow changes.
     ("pyarrow", READING_TABLES, ()),
@@ -201,6 +201,7 @@ LIBRARIES: list[tuple[str, tuple[str, ...], tuple[str, ...]]] = [
     ("nltk", ("score", "grpo_2"), ("pass_rates", "grpo_1", "evaluate")),
     ("langdetect", ("score", "grpo_2"), ("pass_rates", "grpo_1", "evaluate")),
     ("matplotlib", ("report",), ()),
+    ("duckdb", ("report",), ()),
     ("datasets", (), ("raw", "benchmark")),  # of the hub
     *((name, (), ()) for name in (
         "psutil", "httpx", "mlflow", "pydantic", "aiohttp", "huggingface_hub", "uvicorn", "pyyaml", "pandas", "pytest",

@@ -64,7 +64,7 @@ READERS: dict[str, tuple[str, ...]] = {
 VALUES: dict[str, Any] = {
     "name": "other",
     "seed": 7,
-    "published": {"sft_mixture": {"math": {"samples": 10, "tokens": 1000}}, "scores": {"aime_like": 0.5}},
+    "published": {"scores": {"aime_like": 0.5}},
     "collect.exclude_licences": ["gpl-3.0"],
     "curate.fingerprint.shingle_words": 4,
     "curate.fingerprint.permutations": 64,

@@ -37,7 +37,7 @@ FOLDERS = {
 """Outputs that do, by the names of so many folders."""
 OUTPUTS = {
     "raw": ["rows"],
-    "queries": ["queries", "report"],
+    "queries": ["queries", "ledger", "report"],
     "benchmark": ["questions"],
     "unique": ["kept", "ledgers", "report"],
     "clean": ["kept", "fingerprints", "ledger", "report"],
@@ -48,10 +48,10 @@ OUTPUTS = {
     "responses": ["responses", "report"],
     "perplexity": ["perplexity"],
     "filter_responses": ["kept", "ledger", "report"],
-    "score": ["scores", "queries-scored", "report"],
+    "score": ["scores", "queries-scored", "ledger", "report"],
     "sft_set": ["samples", "packs", "ledger", "report"],
     "sft": ["model"],
-    "pass_rates": ["pass-rates", "rollouts"],
+    "pass_rates": ["pass-rates", "rollouts", "ledger"],
     "rl_set_1": ["kept", "ledger", "report"],
     "rl_set_2": ["kept", "ledger", "report"],
     "grpo": ["model-out"],

@@ -1,5 +1,6 @@
 """The whole flow, small, with the real trainer, servers, sandbox, DVC and MLflow: built once, asked by every test."""
 
+import json
 import os
 import re
 import shutil
@@ -11,6 +12,10 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
+from amt.flow.chain import check_chain
+from amt.flow.funnel import count
+from amt.flow.ledgers import Ledgers, find_ledgers
+from amt.rows import read_rows
 from tests.workflow.conftest import Workplace, copy_of_project, make_small
 
 pytestmark = pytest.mark.timeout(1800)
@@ -69,6 +74,57 @@ def test_it_ends_with_one_line_of_figures(built):
 def test_every_job_was_told_of_while_it_ran(built):
     done = re.findall(r"\[ *\d+/(\d+)\] done", built.read("logs/run.txt"))
     assert len(done) == int(done[0]) > 30
+
+
+def test_every_row_is_accounted_for_from_the_raw_file_to_the_checkpoints(built):
+    ledgers = Ledgers(find_ledgers(built.path))
+    check_chain(ledgers)  # as the report did, too
+    collected, *_, last = count(ledgers).by_stage()
+    raw = sum(pq.read_metadata(path).num_rows for path in built.path.glob("data/raw/*/rows.parquet"))
+    assert (collected.stage, collected.rows_in, last.stage) == ("queries", raw, "grpo_2")
+    files = [path for path in built.path.glob("data/queries/*.parquet") if ".ledger." not in path.name]
+    assert collected.kept == sum(pq.read_metadata(path).num_rows for path in files)
+
+
+def test_a_row_is_traced_from_the_raw_file_to_reinforcement_learning(built):
+    used = [line for line in read_rows(built.path / "models/rl1/ledger.parquet") if line["outcome"] == "used"]
+    row_id, source = used[0]["row_id"], used[0]["source"]
+    *life, in_short = built.do("amt", "trace", row_id).splitlines()
+    assert life[0] == row_id
+    told = dict(re.split(r"  +", line.strip(), maxsplit=1) for line in life[1:] if not line.startswith("  response "))
+    assert re.fullmatch(rf"came in; row \d+ \(from 0\) of data/raw/{source}/", told["collect"])
+    assert told["unique"] == told["clean"] == told["decontaminate"] == "kept"
+    assert re.fullmatch(r"kept \(\d of 6 passed\)", told["pass rates"])
+    steps = json.loads(used[0]["detail"])["steps"]
+    assert told["RL stage 1"].startswith(f"used in step{'s' * (len(steps) > 1)} {steps[0]} (mean reward ")
+    journal = read_rows(built.path / f"models/rl1/rollouts/step_{steps[0]:04d}.parquet")
+    assert row_id in {line["row_id"] for line in journal}
+    assert f"used in {len(steps)} step{'s' * (len(steps) > 1)} of RL stage 1" in in_short
+
+
+def test_a_response_is_traced_to_its_packed_sequence_and_its_steps(built):
+    packed = next(line for line in read_rows(built.path / "data/sft/ledger.parquet") if line["outcome"] == "packed")
+    told = built.do("amt", "trace", packed["row_id"])
+    ((pack, place),) = json.loads(packed["detail"])["packs"]
+    assert f"packed into sequence {pack} (place {place})" in told
+    assert re.search(r"SFT +used in steps \d+, \d+\n", told)  # once an epoch
+    row_id = packed["row_id"].partition("/")[0]
+    near = built.call("amt", "trace", row_id[:-1] + "x")
+    assert near.returncode == 1
+    assert re.search(rf"^error: no ledger knows {row_id[:-1]}x\. Near it: {row_id}", near.stdout, re.MULTILINE)
+
+
+def test_the_funnel_is_told_and_drawn(built):
+    raw = {path.parent.name: pq.read_metadata(path).num_rows for path in built.path.glob("data/raw/*/rows.parquet")}
+    header, *lines = built.do("amt", "funnel", "--by", "source", "--out", "logs/funnel.png").splitlines()
+    assert header.split()[:2] == ["source", "rows"]
+    rows = {line.split()[0]: int(line.split()[1].replace(",", "")) for line in lines}
+    assert rows == raw | {"all": sum(raw.values())}
+    assert (built.path / "logs/funnel.png").read_bytes().startswith(b"\x89PNG")
+    by_category = built.do("amt", "funnel", "--by", "category").splitlines()
+    assert [line.split()[0] for line in by_category[1:-1]] == [
+        "code", "general_chat", "instruction_follow", "math", "science",
+    ]  # fmt: skip
 
 
 def test_dvc_repro_builds_the_same_artifacts_byte_by_byte(built, reproduced):
