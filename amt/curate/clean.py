@@ -6,7 +6,8 @@ Invariant: a row is dropped only for something that stands in one of its message
 A URL is a scheme, `www.`, or a domain with a path; addresses of e-mail and names such as `numpy.org` are text.
 An image reference is an embedded image, or words that send the reader to a drawing ("the figure below", "the graph
 shows", "as shown."); words that ask for a drawing, "figure out" and "significant figures" are none. Drawing code in
-[asy] is text: unless asy_is_image says otherwise, such words then refer to that code, and the row stays.
+[asy] is text: unless asy_is_image says otherwise, such words then refer to that code, and the row stays. So it is
+with a table or a LaTeX picture.
 """
 
 import json
@@ -29,7 +30,9 @@ URL = regex.compile(
     regex.VERBOSE | regex.IGNORECASE,
 )
 
-_DRAWING = r"(?:figures?|diagrams?|pictures?|images?|photos?|photographs?|illustrations?|sketch|drawing|chart|plot)"
+_DRAWING = (
+    r"(?:figures?|diagrams?|pictures?|images?|photos?|photographs?|illustrations?|sketch(?:es)?|drawings?|charts?|plots?)"
+)
 _SHOWN = r"(?:below|above|shown|given|provided|attached|pictured|illustrated|depicted|displayed|here)"
 _SHOWS = r"(?:shows?|depicts?|illustrates?|displays?)"
 # A graph is as often an object of mathematics: only one that is looked at is an image.
@@ -44,7 +47,7 @@ EMBEDDED_IMAGE = regex.compile(
     | <img\b[^>]*\bsrc\s*=[^>]*>
     | <image(?:[_\s-]?\d+)?>
     | \\includegraphics\b
-    | \bdata:image/\w+
+    | \bdata:image/[\w+.-]+;base64,[\w+/]{16}                     # a program may well write the beginning alone
     """,
     regex.VERBOSE | regex.IGNORECASE,
 )
@@ -66,7 +69,8 @@ IMAGE_MENTION = regex.compile(
     | \b(?:in|from|of|to)\s+the\s+(?:given|adjoining)\s+(?!graph){_LOOKED_AT}\b
     | \bin\s+the\s+(?:figure|diagram)\b(?!\s+(?:of|that|you|eight|8|skat\w+)\b)
     | \b{_SHAPE}s?\s+(?:shown|pictured)\b(?!\s+(?:to|that|by)\b)
-    | \bgraphs?\b[^.?!\n]{{0,80}}?\b(?:is|are)\s+(?:shown|pictured|displayed|depicted|drawn)\s+(?:below|above|here)\b
+    | \bgraphs?\b[^.?!\n]{{0,80}}?\b(?:is|are)\s+(?:shown|pictured|displayed|depicted|drawn)
+      \s+(?:in\s+\w+\s+)?(?:below|above|here)\b
     | \bas\s+(?:shown|pictured)(?=[,.?]|\s*$)
     | \b(?:describe|caption|interpret|analy[sz]e|explain)\s+this\s+{_LOOKED_AT}\b
     | \bI(?:['’]ve|\s+have)?\s+(?:just\s+)?(?:attached|uploaded|included)\s+(?:an?|the|this|my|some)\s+{_LOOKED_AT}s?\b
@@ -75,6 +79,8 @@ IMAGE_MENTION = regex.compile(
 )
 # Code speaks of files by name and draws graphs and plots of its own.
 IMAGE_FILE = regex.compile(r"(?<![\w'\"`])[\w/-]+\.(?:png|jpe?g|gif|svg|webp|bmp)\b", regex.IGNORECASE)
+# A chart may be a table, and a picture drawn in LaTeX: both are text, as drawing code is.
+_DRAWN_AS_TEXT = regex.compile(r"\\begin\{(?:tabular|tikzpicture)\}|^\s*\|.*\|.*\|\s*$", regex.MULTILINE)
 ASY = regex.compile(r"\[asy\].*?\[/asy\]", regex.DOTALL | regex.IGNORECASE)
 
 
@@ -104,7 +110,7 @@ def outside_reference(row: dict[str, Any], settings: Clean) -> tuple[str, str] |
         return "image", found[0][:200]
     if drawing := ASY.search(text):
         return ("image", drawing[0][:200]) if settings.asy_is_image else None
-    if found := IMAGE_MENTION.search(text):
+    if (found := IMAGE_MENTION.search(text)) and not _DRAWN_AS_TEXT.search(text):
         return "image", found[0][:200]
     if row["category"] != "code" and (found := IMAGE_FILE.search(text)):
         return "image", found[0][:200]

@@ -28,7 +28,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from amt.curate.math_kinds import is_multi_part, is_proof, options
+from amt.curate.math_kinds import is_multi_part, is_multiple_choice, is_proof
 from amt.endpoints.cache import ChatReply
 from amt.endpoints.client import ChatClient, ChatRequest, Unusable
 from amt.ledger import Ledger, write_report
@@ -151,7 +151,7 @@ class _Asking:
 
 
 def _rewrite_multiple_choice(checked: list[Checked], settings: VerifyMath, ask: _Asking) -> None:
-    choices = [item for item in checked if options(item.row["query"], item.row["ground_truth"])]
+    choices = [item for item in checked if is_multiple_choice(item.row["query"], item.row["ground_truth"])]
     if settings.multiple_choice == "drop":
         for item in choices:
             item.dropped = "multiple_choice", None

@@ -61,7 +61,7 @@ def test_proofs(query, ground_truth, proof):
         # Numbered conditions are no questions, whatever verbs stand in them; nor is the one that follows the last.
         ("A number n satisfies: (1) n is a prime; (2) n is less than 20 and more than 17. Find n.", False),
         ("Find n. (i) When divided by 2, it does leave 1. (ii) Its digits are all equal, and it can be halved.", False),
-        ("What is the least n? a) It is odd. b) It leaves 2 when divided by 3. What is its square?", False),
+        ("The least n is sought. a) It is odd. b) It leaves 2 when divided by 3. What is its square?", False),
         ("A number satisfies: (1) it has two digits; (2) its digits add to 9; (3) it ends in 5. Find it.", False),
         ("The function f(a) + f(b) = 3. Find f(a).", False),
         ("How many apples are there? They are red.", False),
