@@ -30,9 +30,7 @@ URL = regex.compile(
     regex.VERBOSE | regex.IGNORECASE,
 )
 
-_DRAWING = (
-    r"(?:figures?|diagrams?|pictures?|images?|photos?|photographs?|illustrations?|sketch(?:es)?|drawings?|charts?|plots?)"
-)
+_DRAWING = r"(?:(?:figure|diagram|picture|image|photo|photograph|illustration|drawing|chart|plot)s?|sketch(?:es)?)"
 _SHOWN = r"(?:below|above|shown|given|provided|attached|pictured|illustrated|depicted|displayed|here)"
 _SHOWS = r"(?:shows?|depicts?|illustrates?|displays?)"
 # A graph is as often an object of mathematics: only one that is looked at is an image.

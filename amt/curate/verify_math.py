@@ -172,7 +172,7 @@ def _rewrite_multiple_choice(checked: list[Checked], settings: VerifyMath, ask: 
 def _judge_clarity(checked: list[Checked], ask: _Asking) -> None:
     waiting = _open(checked)
     asked = [(item.row["row_id"], CLARITY_PROMPT + item.row["query"], 0) for item in waiting]
-    for item, fault in zip(waiting, ask.json("clarity_judge", asked, _read_clarity), strict=True):
+    for item, fault in zip(waiting, ask.json("clarity_judge", asked, read_clarity), strict=True):
         if isinstance(fault, Unusable):
             item.dropped = "no_usable_answer", f"clarity_judge: {fault.fault}"
         elif fault is not None:
@@ -305,7 +305,7 @@ def _difference(old: dict[str, Any], new: dict[str, Any]) -> str:
     return canonical_json({name: {"old": old[name], "new": new[name]} for name in changed})
 
 
-def _read_clarity(answer: Any) -> str | None:
+def read_clarity(answer: Any) -> str | None:
     """Why a query is unclear, None if it is clear."""
     if not isinstance(answer, dict) or not isinstance(answer.get("clear"), bool):
         raise ValueError('expected {"clear": true or false, "reason": ...}')
