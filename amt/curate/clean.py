@@ -1,4 +1,4 @@
-"""Remove queries that point outside their text (paper 2.2): URLs, and references to images.
+"""Remove queries that point outside their text (paper 2.2): URLs, and references to images; and other languages.
 
 Invariant: a row is dropped only for something that stands in one of its messages; `detail` quotes it. Reason
 `url` comes before `image`, since most image links are URLs.
@@ -8,6 +8,9 @@ An image reference is an embedded image, or words that send the reader to a draw
 shows", "as shown."); words that ask for a drawing, "figure out" and "significant figures" are none. Drawing code in
 [asy] is text: unless asy_is_image says otherwise, such words then refer to that code, and the row stays. So it is
 with a table or a LaTeX picture.
+
+With `languages`, a row whose user writes in another language leaves too, reason `language`; `detail` has the language
+found and the confidence in it. Below `language_confidence`, as with a few words around a formula, the row stays.
 """
 
 import json
@@ -16,9 +19,10 @@ from typing import Any
 
 import regex
 
+from amt.curate.language import check_known, language
 from amt.ledger import Ledger, write_report
 from amt.params import Clean
-from amt.rows import QUERY, read_rows, write_rows
+from amt.rows import QUERY, canonical_json, read_rows, write_rows
 
 URL = regex.compile(
     r"""
@@ -83,12 +87,18 @@ ASY = regex.compile(r"\[asy\].*?\[/asy\]", regex.DOTALL | regex.IGNORECASE)
 
 
 def clean(*, queries: Path, kept: Path, ledger: Path, report: Path, settings: Clean) -> None:
-    """Write the rows that stay, what became of each, and counts by reason (url, image)."""
+    """Write the rows that stay, what became of each, and counts by reason (url, image, language).
+
+    Raises:
+        ParamsError: `languages` has a code of no language that can be told.
+    """
+    if settings.languages:
+        check_known(settings.languages, "curate.clean.languages")
     rows = read_rows(queries, QUERY)
     book = Ledger("clean")
     remaining = []
     for row in rows:
-        fault = outside_reference(row, settings)
+        fault = outside_reference(row, settings) or other_language(row, settings)
         if fault is None:
             book.keep(row)
             remaining.append(row)
@@ -113,3 +123,16 @@ def outside_reference(row: dict[str, Any], settings: Clean) -> tuple[str, str] |
     if row["category"] != "code" and (found := IMAGE_FILE.search(text)):
         return "image", found[0][:200]
     return None
+
+
+def other_language(row: dict[str, Any], settings: Clean) -> tuple[str, str] | None:
+    """("language", what was found) of a row whose user surely writes in none of the languages asked for."""
+    if settings.languages is None:
+        return None
+    asked = (message["content"] for message in json.loads(row["messages"]) if message["role"] == "user")
+    if (found := language("\n".join(asked))) is None:
+        return None
+    code, confidence = found
+    if code in settings.languages or confidence < settings.language_confidence:
+        return None
+    return "language", canonical_json({"language": code, "confidence": round(confidence, 2)})
