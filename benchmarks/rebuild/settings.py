@@ -80,6 +80,8 @@ VALUES: dict[str, Any] = {
         "metamathqa",
     ],
     "curate.clean.asy_is_image": True,
+    "curate.clean.languages": ["en"],
+    "curate.clean.language_confidence": 0.51,
     "curate.decontaminate.cosine": 0.76,
     "curate.decontaminate.cosine_without_numbers": 0.91,
     "curate.decontaminate.neighbours": 6,
