@@ -16,7 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from amt.endpoints.client import ChatClient, ChatRequest, Unusable, _read_completion
+from amt.endpoints.client import ChatClient, ChatRequest, Unusable
+from amt.endpoints.completion import read_completion
 from amt.errors import DataError, EndpointError
 
 ROOT = Path(__file__).parents[2]
@@ -283,8 +284,8 @@ def test_killed_twice_under_faults_every_question_is_answered_and_none_that_was_
 
 
 def test_a_corrupt_cache_is_named(server, tmp_path):
-    (tmp_path / "some--model.sqlite").write_bytes(b"this is no database " * 100)
-    with pytest.raises(DataError, match=r"some--model\.sqlite.*delete it"):
+    (tmp_path / "answers.sqlite").write_bytes(b"this is no database " * 100)
+    with pytest.raises(DataError, match=r"answers\.sqlite.*move it away"):
         client_of(server.address, tmp_path).complete([request("a")])
 
 
@@ -404,7 +405,7 @@ def test_latex_in_json_is_what_was_meant(client, server, around):
 def test_reasoning_in_a_field_of_its_own_is_put_into_tags(field):
     def reply(content, reasoning, finish_reason="stop"):
         message = {"content": content, field: reasoning}
-        return _read_completion(json.dumps({"choices": [{"message": message, "finish_reason": finish_reason}]}))
+        return read_completion(json.dumps({"choices": [{"message": message, "finish_reason": finish_reason}]}))[0]
 
     assert reply("4", "2+2").text == "<think>2+2</think><answer>4</answer>"
     assert reply("<answer>4</answer>", "r").text == "<think>r</think><answer>4</answer>"
@@ -417,11 +418,11 @@ def test_reasoning_in_a_field_of_its_own_is_put_into_tags(field):
 def test_an_answer_cut_before_its_first_word_is_an_answer_and_says_why(reason):
     """Asking again would give the same until the endpoint counts as down."""
     body = {"choices": [{"message": {"role": "assistant", "content": None}, "finish_reason": reason}]}
-    reply = _read_completion(json.dumps(body))
+    reply = read_completion(json.dumps(body))[0]
     assert (reply.text, reply.finish_reason) == ("", reason)
 
 
 def test_a_refusal_in_a_field_of_its_own_is_the_answer():
     message = {"content": None, "refusal": "I cannot help with that."}
     body = {"choices": [{"message": message, "finish_reason": "stop"}]}
-    assert _read_completion(json.dumps(body)).text == "I cannot help with that."
+    assert read_completion(json.dumps(body))[0].text == "I cannot help with that."
