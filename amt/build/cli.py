@@ -19,6 +19,7 @@ Artifacts are built with `snakemake`, `dvc repro` or `make run`; `amt` says what
   amt why models/sft            why it would run: which setting, function, library or input, from what to what
   amt why --all                 the same for everything that is not up to date
   amt runs models/rl2           the MLflow runs behind an artifact
+  amt spending                  what the answers of endpoints cost
 
 docs/what-rebuilds-what.md says what an artifact is made of.
 """
@@ -118,6 +119,8 @@ def parser() -> argparse.ArgumentParser:
         help="all projects that use this cache, if it lies outside this one; `.` if only this one does",
     )
     gc.add_argument("--yes", action="store_true", help="do not ask")
+
+    command("spending", call_spending, "say what the answers of endpoints cost so far, by role and model")
 
     runs = command("runs", call_runs, "list the MLflow runs behind an artifact", "`=` marks those that made it.")
     runs.add_argument("target", help="an output, or a stage of dvc.yaml")
@@ -266,6 +269,23 @@ def call_runs(args: argparse.Namespace) -> int:
     for stage in named([args.target], described()):
         print(f"{stage.name}:")
         print("\n".join(run_lines(stage)) or "  no run in MLflow (mlflow.db here, or MLFLOW_TRACKING_URI)")
+    return 0
+
+
+def call_spending(args: argparse.Namespace) -> int:
+    from amt.endpoints.answers import DATABASE, Answers
+    from amt.endpoints.spending import ONE, table, told
+    from amt.placement import endpoint_cache, placement
+
+    where = placement()
+    rows = []
+    if (endpoint_cache() / DATABASE).exists():
+        with Answers(endpoint_cache()) as answers:
+            rows = answers.spending()
+    print("\n".join(table(rows, where.endpoint_currency)) if rows else f"nothing was asked yet ({endpoint_cache()}).")
+    if where.endpoint_budget is not None:
+        left = round(where.endpoint_budget * ONE) - sum(row.cost for row in rows)
+        print(f"left of endpoint_budget: {told(left, where.endpoint_currency)}")
     return 0
 
 

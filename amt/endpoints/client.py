@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from amt.endpoints.answers import Answers, ChatReply
 from amt.endpoints.asking import BACKOFF_BASE_S, RETRY_AFTER_CAP_S, Address, Question, Round
 from amt.endpoints.loose_json import first_json
-from amt.endpoints.spending import Terms
+from amt.endpoints.spending import ONE, Terms
 from amt.errors import EndpointError
 from amt.rows import canonical_json
 
@@ -116,6 +116,10 @@ class ChatClient:
     @property
     def answered_from_cache(self) -> int:
         return self.counts["cached"]
+
+    def summary(self) -> dict[str, float]:
+        """What is told of all its calls: counts, and the cost in the currency."""
+        return {**self.counts, "cost": self.counts["cost"] / ONE}
 
     def complete(self, requests: list[ChatRequest]) -> list[ChatReply]:
         """One answer for each request, in order, from those that are kept where it is known.
