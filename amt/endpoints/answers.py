@@ -136,10 +136,21 @@ class Answers:
             self._give_back(digest)
             return self._reply(digest)
 
-    def charge(self, charge: Charge) -> None:
-        """Enter what a request cost that brought no answer; its question stays ours."""
+    def failed(self, digest: str, charge: Charge, *, is_useless: bool) -> None:
+        """Enter a request that brought no answer; its question stays ours.
+
+        Args:
+            is_useless: something came whole, and was of no use.
+        """
         with told(self.path), transaction(self._database):
             self._enter(charge)
+            if is_useless:
+                self._count_useless(digest)
+
+    def useless(self, digest: str) -> int:
+        """Answers to a question that came whole and were of no use, in this process or an earlier one."""
+        with told(self.path):
+            return self._one("SELECT coalesce(sum(answers), 0) FROM useless WHERE digest = ?", digest)
 
     def give_back(self, digests: Iterable[str]) -> None:
         """Questions that were ours, and have no answer."""
@@ -148,9 +159,11 @@ class Answers:
                 self._give_back(digest)
 
     def forget(self, digests: Iterable[str]) -> None:
-        """Have answers asked again. What they cost stays spent."""
+        """Have answers asked again: they were of no use. What they cost stays spent."""
         with told(self.path), transaction(self._database):
-            self._database.executemany("DELETE FROM replies WHERE digest = ?", [(digest,) for digest in digests])
+            for digest in digests:
+                self._database.execute("DELETE FROM replies WHERE digest = ?", (digest,))
+                self._count_useless(digest)
 
     def spending(self) -> list[Spent]:
         with told(self.path):
@@ -202,6 +215,11 @@ class Answers:
             f"INSERT INTO spending VALUES ({', '.join('?' * (2 + len(sums)))}) ON CONFLICT (role, model) DO UPDATE SET "
             + ", ".join(f"{name} = {name} + excluded.{name}" for name in sums),
             astuple(spent),
+        )
+
+    def _count_useless(self, digest: str) -> None:
+        self._database.execute(
+            "INSERT INTO useless VALUES (?, 1) ON CONFLICT (digest) DO UPDATE SET answers = answers + 1", (digest,)
         )
 
     def _give_back(self, digest: str) -> None:

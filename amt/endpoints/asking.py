@@ -202,13 +202,11 @@ class Round:
 
     async def _answer(self, session: aiohttp.ClientSession, question: Question) -> None:
         try:
-            useless = 0
             for attempt in range(1, self._to.attempts + 1):
                 try:
-                    reply, usage = await self._try(session, question, useless)
+                    reply, usage = await self._try(session, question)
                 except _Retry as failure:
-                    self._failed(failure)
-                    useless += failure.kind in ("malformed", "server")
+                    self._failed(question, failure)
                     if attempt == self._to.attempts:
                         raise self._is_down(question, attempt, failure) from None
                     if await self._ends_before_another(question, attempt, failure):
@@ -230,14 +228,15 @@ class Round:
         self._add(charge)
         self._show()
 
-    def _failed(self, failure: _Retry) -> None:
+    def _failed(self, question: Question, failure: _Retry) -> None:
         self._counts[f"retry_{failure.kind}"] += 1
-        if failure.usage is not None:
-            charge = self._charge(failure.usage, unusable=1)
-            self._answers.charge(charge)
-            self._add(charge)
-        elif failure.kind in ("cut", "time_out", "malformed"):
-            self._answers.charge(self._charge((0, 0), cut=1))
+        charge = self._charge(
+            failure.usage or (0, 0),
+            unusable=int(failure.usage is not None),
+            cut=int(failure.usage is None and failure.kind in ("cut", "time_out", "malformed")),
+        )
+        self._answers.failed(question.digest, charge, is_useless=failure.kind == "malformed")
+        self._add(charge)
 
     def _charge(self, tokens: tuple[int, int], **counted: Any) -> Charge:
         to = self._to
@@ -263,17 +262,14 @@ class Round:
         return self._ending.is_set()
 
     async def _try(
-        self, session: aiohttp.ClientSession, question: Question, useless: int
+        self, session: aiohttp.ClientSession, question: Question
     ) -> tuple[ChatReply, tuple[int, int] | None]:
-        """
-        Args:
-            useless: answers of no use that the endpoint gave to this question already.
-        """
         to = self._to
         self._counts["sent"] += 1
         sent = self._sent(question)
         # An endpoint that honours it bills a question once, though it be asked again after a cut or a kill. What was of
         # no use is asked anew: it would say the same again.
+        useless = self._answers.useless(question.digest)
         once = {"Idempotency-Key": f"amt-{question.digest}" + (f"-{useless}" if useless else "")}
         try:
             async with session.post(to.url, json=sent, headers=once) as response:
@@ -299,7 +295,7 @@ class Round:
         if parameter in sent and (parameter == "max_tokens" or sent[parameter] == DEFAULTS.get(parameter)):
             log.info("%s takes no %s", to.name, parameter)
             to.refused.add(parameter)
-            return await self._try(session, question, useless)
+            return await self._try(session, question)
         if response.status >= 400:
             raise EndpointError(
                 f"{to.name} refuses {question.key}: {response.status} {response.reason}: {error_message(body)}. "

@@ -128,7 +128,7 @@ class ChatClient:
             EndpointError: the endpoint is down or refuses, or the budget is used up; what was answered until then is
                 kept.
         """
-        digests = [self._digest(request) for request in requests]
+        digests = [self.digest(request) for request in requests]
         questions = dict(zip(digests, requests, strict=True))
         with Answers(self._cache_dir) as answers:
             replies = answers.find(questions)
@@ -180,9 +180,9 @@ class ChatClient:
 
     def _forget(self, requests: list[ChatRequest]) -> None:
         with Answers(self._cache_dir) as answers:
-            answers.forget([self._digest(request) for request in requests])
+            answers.forget([self.digest(request) for request in requests])
 
-    def _digest(self, request: ChatRequest) -> str:
+    def digest(self, request: ChatRequest) -> str:
         """Of everything that decides the answer."""
         decisive = {"identity": self._identity, **self._body(request)}
         return hashlib.blake2b(canonical_json(decisive).encode(), digest_size=16).hexdigest()

@@ -45,6 +45,10 @@ CREATE TABLE flights (      -- questions that are being asked
     address TEXT NOT NULL,
     worst INTEGER NOT NULL  -- most that it can cost
 );
+CREATE TABLE useless (      -- whole answers to a question that were of no use
+    digest TEXT PRIMARY KEY,
+    answers INTEGER NOT NULL
+);
 CREATE TABLE segments (
     name TEXT PRIMARY KEY,
     is_kept INTEGER NOT NULL  -- whether DVC has it
