@@ -113,8 +113,7 @@ class Answers:
         if one("SELECT count(*) FROM flights WHERE address = ?", flight.address) >= flight.limit:
             return Taken.NO_SLOT
         if terms.budget is not None:
-            spent = one("SELECT coalesce(sum(cost), 0) FROM spending")
-            reserved = one("SELECT coalesce(sum(worst), 0) FROM flights")
+            spent, reserved = self._committed()
             if spent + reserved + flight.worst > terms.budget:
                 if reserved:
                     return Taken.NO_MONEY_YET
@@ -136,16 +135,24 @@ class Answers:
             self._give_back(digest)
             return self._reply(digest)
 
-    def failed(self, digest: str, charge: Charge, *, is_useless: bool) -> None:
-        """Enter a request that brought no answer; its question stays ours.
+    def failed(self, digest: str, charge: Charge, budget: int | None, *, is_useless: bool) -> bool:
+        """Enter a request that brought no answer.
 
         Args:
             is_useless: something came whole, and was of no use.
+
+        Returns:
+            Whether its question is still ours. It is not where this request was billed, and another may cost more than
+            is left.
         """
         with told(self.path), transaction(self._database):
             self._enter(charge)
             if is_useless:
                 self._count_useless(digest)
+            if budget is not None and charge.cost and sum(self._committed()) > budget:
+                self._give_back(digest)
+                return False
+        return True
 
     def useless(self, digest: str) -> int:
         """Answers to a question that came whole and were of no use, in this process or an earlier one."""
@@ -191,6 +198,11 @@ class Answers:
 
     def _one(self, query: str, *values):
         return self._database.execute(query, values).fetchone()[0]
+
+    def _committed(self) -> tuple[int, int]:
+        """What is spent, and what the questions in flight may cost."""
+        spent = self._one("SELECT coalesce(sum(cost), 0) FROM spending")
+        return spent, self._one("SELECT coalesce(sum(worst), 0) FROM flights")
 
     def _reply(self, digest: str) -> ChatReply | None:
         found = self._database.execute("SELECT reply FROM replies WHERE digest = ?", (digest,)).fetchone()

@@ -206,7 +206,9 @@ class Round:
                 try:
                     reply, usage = await self._try(session, question)
                 except _Retry as failure:
-                    self._failed(question, failure)
+                    if not self._failed(question, failure):
+                        self._waiting.append(question)
+                        return
                     if attempt == self._to.attempts:
                         raise self._is_down(question, attempt, failure) from None
                     if await self._ends_before_another(question, attempt, failure):
@@ -228,15 +230,17 @@ class Round:
         self._add(charge)
         self._show()
 
-    def _failed(self, question: Question, failure: _Retry) -> None:
+    def _failed(self, question: Question, failure: _Retry) -> bool:
+        """Returns whether the question is still ours."""
         self._counts[f"retry_{failure.kind}"] += 1
         charge = self._charge(
             failure.usage or (0, 0),
             unusable=int(failure.usage is not None),
             cut=int(failure.usage is None and failure.kind in ("cut", "time_out", "malformed")),
         )
-        self._answers.failed(question.digest, charge, is_useless=failure.kind == "malformed")
         self._add(charge)
+        budget = self._to.terms.budget
+        return self._answers.failed(question.digest, charge, budget, is_useless=failure.kind == "malformed")
 
     def _charge(self, tokens: tuple[int, int], **counted: Any) -> Charge:
         to = self._to

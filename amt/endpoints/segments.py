@@ -149,7 +149,7 @@ def _groups(file: Path) -> Iterator["pa.RecordBatch"]:
     except (OSError, ValueError, KeyError, pa.ArrowException) as error:
         raise DataError(
             f"{file}, answers of endpoints that DVC keeps, cannot be read ({error}). Delete it, then bring it back "
-            f"with `dvc pull {file.parent}`; without it its answers are asked, and paid for, again."
+            f"with `dvc checkout` or `dvc pull`; without it its answers are asked, and paid for, again."
         ) from None
 
 

@@ -22,6 +22,9 @@ class Server:
         """Parameters that its model does not take, with what OpenAI's servers say then."""
         self.bodies: list[dict] = []
         self.delay_s = 0.0
+        self.delays: dict[str, float] = {}
+        """Of single questions, in place of it."""
+        self.counts_tokens = True
         self.answered: Counter = Counter()
         self.tried: Counter = Counter()
         self.headers: list[dict] = []
@@ -68,7 +71,7 @@ class _Handler(BaseHTTPRequestHandler):
         question = body["messages"][-1]["content"]
         self.owner.headers.append(dict(self.headers) | {"path": self.path})
         self.owner.bodies.append(body)
-        time.sleep(self.owner.delay_s)
+        time.sleep(self.owner.delays.get(question, self.owner.delay_s))
         if refused := next((name for name in self.owner.takes_no if name in body), None):
             error = {"message": self.owner.takes_no[refused], "type": "invalid_request_error", "param": refused}
             self._send(400, json.dumps({"error": error}).encode())
@@ -81,6 +84,8 @@ class _Handler(BaseHTTPRequestHandler):
                 self.close_connection = True
             case ["malformed"]:
                 self._send(200, b'{"choices": [')
+            case ["useless"]:
+                self._send(200, b'{"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 4}}')
             case ["empty"]:
                 self._send(200, b'{"choices": []}')
             case ["hang"]:
@@ -92,7 +97,7 @@ class _Handler(BaseHTTPRequestHandler):
                 self._send(int(status), json.dumps({"error": {"message": f"the server says {status}"}}).encode())
             case _:
                 self.owner.answered[question] += 1
-                self._send(200, _completion(self.owner.says.get(question, f"echo: {question}"), body["seed"]))
+                self._send(200, self._completion(question, body["seed"]))
 
     def _send(self, status, body, headers=None):
         self.send_response(status)
@@ -104,7 +109,9 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, *_):
         pass
 
-
-def _completion(text, tokens):
-    choice = {"message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
-    return json.dumps({"choices": [choice], "usage": {"prompt_tokens": 3, "completion_tokens": tokens}}).encode()
+    def _completion(self, question, tokens):
+        text = self.owner.says.get(question, f"echo: {question}")
+        said = {"choices": [{"message": {"role": "assistant", "content": text}, "finish_reason": "stop"}]}
+        if self.owner.counts_tokens:
+            said["usage"] = {"prompt_tokens": 3, "completion_tokens": tokens}
+        return json.dumps(said).encode()

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -14,6 +15,7 @@ import pytest
 
 from amt.endpoints.client import ChatClient, ChatRequest, Unusable
 from amt.endpoints.completion import read_completion
+from amt.endpoints.spending import ONE, BudgetError, Price, Terms
 from amt.errors import DataError, EndpointError
 from tests.endpoints.server import Server
 
@@ -148,35 +150,134 @@ def test_answers_before_a_failure_are_kept(client, server):
     assert server.tried["0"] == 0
 
 
-def test_killed_twice_under_faults_every_question_is_answered_and_none_that_was_received_is_paid_again(
-    server, tmp_path
-):
-    """20 % of first attempts fail; the process is killed twice, with SIGKILL, at moments of the server's choosing."""
-    server.every_other = ["", "429", "", "", "500", "", "cut", "", "malformed", "", "", "", "", "", ""]
-    server.delay_s = 0.01
-    total = 300
-    script = tmp_path / "ask.py"
-    script.write_text(
-        "import sys\n"
+def test_two_processes_share_the_work_and_pay_for_each_answer_once(server, tmp_path):
+    server.delay_s = 0.02
+    script = (
         "from tests.endpoints.test_client import client_of, request\n"
         f"client = client_of({server.address!r}, {str(tmp_path / 'cache')!r})\n"
-        f"replies = client.complete([request(str(number)) for number in range({total})])\n"
-        f"assert [reply.text for reply in replies] == [f'echo: {{number}}' for number in range({total})]\n"
+        "replies = client.complete([request(str(number)) for number in range(200)])\n"
+        "assert [reply.text for reply in replies] == [f'echo: {number}' for number in range(200)]\n"
+        "print(client.requests_sent)\n"
     )
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    for kill_at in (80, 190, None):
-        process = subprocess.Popen([sys.executable, script], env=environment)
-        if kill_at is None:
-            assert process.wait(120) == 0
-        else:
-            while server.answered.total() < kill_at:
-                assert process.poll() is None
-                time.sleep(0.002)
-            process.send_signal(signal.SIGKILL)
-            process.wait()
-    assert len(server.answered) == total
-    # Only what was in flight at one of the two kills (8 requests at most) may have been answered twice.
-    assert server.answered.total() <= total + 2 * 8
+    started = [
+        subprocess.Popen([sys.executable, "-c", script], env=environment, stdout=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    sent = [int(process.communicate(timeout=60)[0]) for process in started]
+    assert sum(sent) == 200
+    assert server.answered.total() == 200
+    assert server.most_at_once <= 8  # the limit of the address, not of a process
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_lets_what_is_in_flight_end_and_says_how_to_go_on(server, tmp_path, number):
+    server.delay_s = 0.3
+    script = (
+        "import logging, sys\nlogging.basicConfig(level=logging.INFO)\n"
+        "from tests.endpoints.test_client import client_of, request\n"
+        f"client_of({server.address!r}, {str(tmp_path / 'cache')!r}).complete("
+        "[request(str(number)) for number in range(200)])\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", script], env=os.environ | {"PYTHONPATH": str(ROOT)}, stderr=subprocess.PIPE, text=True
+    )
+    while server.answered.total() < 12:
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.send_signal(number)
+    said = process.communicate(timeout=60)[1]
+    assert process.returncode == {signal.SIGINT: -signal.SIGINT, signal.SIGTERM: 128 + signal.SIGTERM}[number]
+    assert f"{server.answered.total()} of 200 questions have their answer; it is kept" in said
+    before = server.answered.total()
+    client = client_of(server.address, tmp_path / "cache")
+    server.delay_s = 0
+    client.complete([request(str(number)) for number in range(200)])
+    assert client.answered_from_cache == before
+    assert server.answered.total() == 200
+
+
+def test_after_a_refusal_what_is_in_flight_is_still_stored(client, server, tmp_path):
+    server.faults["0"] = ["401"]
+    server.delays["0"], server.delay_s = 0.1, 0.5  # the others have been asked when it is refused
+    with pytest.raises(EndpointError, match="refuses row 0"):
+        client.complete([request(str(number)) for number in range(50)])
+    assert 1 <= server.answered.total() <= 7
+    answered = list(server.answered)
+    again = client_of("http://127.0.0.1:9/v1", tmp_path)
+    assert len(again.complete([request(name) for name in answered])) == len(answered)
+
+
+def test_an_idempotency_key_names_the_question_and_changes_after_an_answer_of_no_use(client, server):
+    server.faults["a"] = ["500", "cut", "malformed"]
+    client.complete([request("a"), request("b")])
+    keys = [
+        headers["Idempotency-Key"]
+        for headers, body in zip(server.headers, server.bodies, strict=True)
+        if body["messages"][-1]["content"] == "a"
+    ]
+    assert keys[0] == keys[1] == keys[2]
+    assert keys[3] == f"{keys[0]}-1"
+    assert len({headers["Idempotency-Key"] for headers in server.headers}) == 3
+
+
+# --- money ------------------------------------------------------------------------------------------------------
+
+PRICE = Price.per_million(1e6, 1e6)  # a token, one unit of currency
+# The messages of request("0") in JSON are 34 bytes, and its answer has 16 tokens at most.
+WORST = 50
+
+
+@pytest.mark.parametrize(
+    ("budget", "answered"),
+    [
+        (WORST - 1, 0),
+        (WORST, 1),  # 4 are spent then: 3 of the prompt, 1 of the answer
+        (WORST + 4, 2),
+        (WORST + 4 * 9, 10),
+    ],
+)
+def test_a_budget_is_spent_as_far_as_it_surely_lasts_and_a_higher_one_goes_on(server, tmp_path, budget, answered):
+    questions = [request(str(number)) for number in range(10)]
+    client = client_of(server.address, tmp_path, terms=Terms(PRICE, budget * ONE))
+    if answered < 10:
+        spent = f"{4 * answered:,.2f} USD of {budget:,.2f} USD are spent"
+        with pytest.raises(BudgetError, match=rf"{re.escape(spent)}.*{10 - answered} questions.*endpoint_budget in"):
+            client.complete(questions)
+    else:
+        client.complete(questions)
+    assert server.answered.total() == answered
+    assert client.summary()["cost"] == 4 * answered
+    client_of(server.address, tmp_path, terms=Terms(PRICE, 1000 * ONE)).complete(questions)
+    assert server.answered.total() == 10
+
+
+def test_answers_of_no_use_that_were_billed_count_against_the_budget(server, tmp_path):
+    server.faults["0"] = ["useless"] * 3
+    terms = Terms(PRICE, (WORST + 10) * ONE)  # each of no use is billed 7: a third try is not surely covered
+    with pytest.raises(BudgetError, match=r"14\.00 USD of 60\.00 USD"):
+        client_of(server.address, tmp_path, terms=terms).complete([request("0")])
+    assert server.tried["0"] == 2
+
+
+def test_what_is_in_flight_is_told_on_the_log_with_retries_and_cost(server, tmp_path, caplog):
+    caplog.set_level("INFO")
+    server.faults["a"] = ["429", "malformed"]
+    client = client_of(server.address, tmp_path, terms=Terms(PRICE))
+    client.complete([request("a"), request("b")])
+    client.complete([request("a"), request("b"), request("c")])
+    assert "teacher some/model: 2/2, 0 cached, 2 retries, 8.00 USD" in caplog.text
+    assert "2 of 2 answered, 2 of them now; 6 tokens in, 2 out, 8.00 USD; retries: 1 busy, 1 malformed" in caplog.text
+    assert "3 of 3 answered, 1 of them now; 3 tokens in, 1 out, 4.00 USD; retries: none" in caplog.text
+
+
+def test_tokens_that_an_endpoint_does_not_count_are_estimated_and_that_is_said(server, tmp_path, caplog):
+    server.counts_tokens = False
+    client = client_of(server.address, tmp_path, terms=Terms(PRICE))
+    (reply,) = client.complete([request("abcdefg")])
+    assert (reply.prompt_tokens, reply.completion_tokens) == (0, 0)  # as the endpoint says
+    assert client.summary()["cost"] == 3 + 5  # 7 and 13 bytes, three a token
+    assert "1 answers came without a token count" in caplog.text
 
 
 def test_a_corrupt_cache_is_named(server, tmp_path):

@@ -77,10 +77,8 @@ def segments(toy) -> list[str]:
     return sorted(file.name for file in (toy.path / "cache/endpoints/answers").glob("*"))
 
 
-@pytest.mark.parametrize("tool", ["snakemake", "dvc"])
-def test_a_clone_that_pulls_asks_nothing_that_was_paid_for(asking, server, tmp_path, tool):
-    command = {"snakemake": ["snakemake"], "dvc": ["dvc", "repro"]}[tool]
-    asking.do(*command)
+def test_a_clone_that_pulls_asks_nothing_that_was_paid_for(asking, server, tmp_path):
+    asking.do("snakemake")
     assert server.answered.total() == 20
     assert_nothing_to_do(asking)
     assert len(segments(asking)) == 1
@@ -92,7 +90,7 @@ def test_a_clone_that_pulls_asks_nothing_that_was_paid_for(asking, server, tmp_p
     assert segments(clone) == segments(asking)
     said = clone.read("data/said.txt")
     clone.edit("params.yaml", "rate: 2", "rate: 3")  # ten more questions
-    clone.do(*command)
+    clone.do("dvc", "repro")
     assert server.answered.total() == 30
     assert clone.read("data/said.txt").startswith(said)
     assert_nothing_to_do(clone)
@@ -108,9 +106,8 @@ def test_new_answers_of_a_clone_that_has_not_pulled_the_old_ones_take_none_away(
     asking.do("dvc", "push")
     clone = asking.clone(tmp_path / "clone")
     clone.edit("scripts/ask.py", 'f"question', 'f"another question')
-    done = clone.do("snakemake")
+    clone.do("snakemake")
     assert server.answered.total() == 40
-    print(done)
     clone.do("dvc", "pull", "cache/endpoints/answers")
     assert set(segments(asking)) < set(segments(clone))
     assert len(segments(clone)) == 2
@@ -129,29 +126,31 @@ def test_experiments_in_folders_of_their_own_share_the_answers(asking, server):
     assert CLEAN in asking.do("dvc", "status")
 
 
-def test_garbage_collection_leaves_the_answers(asking, server):
+def test_answers_outlive_garbage_collection_and_a_lost_database_and_a_damaged_segment_is_named(asking, server):
     asking.do("snakemake")
+    asking.commit()
     asking.do("amt", "gc", "--yes")
-    shutil.rmtree(asking.path / "cache/endpoints/answers")
-    for file in (asking.path / "cache/endpoints").glob("answers.sqlite*"):
-        file.unlink()
-    asking.do("dvc", "checkout")
-    asking.edit("params.yaml", "rate: 2", "rate: 1")
-    asking.do("snakemake")
-    assert server.answered.total() == 20
-
-
-def test_a_damaged_segment_is_named(asking, server):
-    asking.do("snakemake")
     (name,) = segments(asking)
-    for file in (asking.path / "cache/endpoints").glob("answers.sqlite*"):
-        file.unlink()
-    path = asking.path / "cache/endpoints/answers" / name
-    content = path.read_bytes()
-    path.unlink()
-    path.write_bytes(content[:100] + bytes([content[100] ^ 1]) + content[101:])
+    shutil.rmtree(asking.path / "cache")
+    asking.do("git", "checkout", "--", ".")
+    asking.do("dvc", "checkout")
+    kept = asking.path / "cache/endpoints/answers" / name
+    content = kept.read_bytes()
+    kept.unlink()
+    kept.write_bytes(content[:100] + bytes([content[100] ^ 1]) + content[101:])
     asking.edit("params.yaml", "rate: 2", "rate: 1")
-    asking.call("snakemake")
-    said = asking.read("logs/ask.log")
-    assert re.search(rf"{name}, answers of endpoints that DVC keeps, cannot be read.*dvc pull", said)
+    assert asking.call("snakemake").returncode == 1
+    assert re.search(rf"{name}, answers of endpoints that DVC keeps, .* dvc pull", asking.read("logs/ask.log"))
+    kept.unlink()
+    asking.do("dvc", "checkout")
+    asking.do("snakemake")
     assert server.answered.total() == 20
+
+
+def test_what_was_spent_is_told(asking):
+    assert "nothing was asked yet" in asking.do("amt", "spending")
+    asking.write("where.yaml", "endpoint_budget: 5\nendpoint_currency: EUR\n")
+    asking.do("snakemake")
+    said = asking.do("amt", "spending", AMT_PLACEMENT="where.yaml").splitlines()
+    assert said[1].split() == ["teacher", "some/model", "20", "0", "0", "60", "20", "not", "known"]
+    assert said[-1] == "left of endpoint_budget: 5.00 EUR"
