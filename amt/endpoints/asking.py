@@ -222,7 +222,8 @@ class Round:
 
     def _settle(self, question: Question, reply: ChatReply, usage: tuple[int, int] | None) -> None:
         prompt = "".join(message["content"] for message in question.body["messages"])
-        tokens = usage or (estimated_tokens(prompt), estimated_tokens(reply.text))
+        most = question.body["max_tokens"]
+        tokens = usage or (estimated_tokens(prompt), min(most, estimated_tokens(reply.text)))
         charge = self._charge(tokens, answers=1, is_estimated=usage is None)
         self._replies[question.digest] = self._answers.settle(question.digest, reply, charge)
         self._counts["answered"] += 1

@@ -140,7 +140,7 @@ def test_answers_outlive_garbage_collection_and_a_lost_database_and_a_damaged_se
     kept.write_bytes(content[:100] + bytes([content[100] ^ 1]) + content[101:])
     asking.edit("params.yaml", "rate: 2", "rate: 1")
     assert asking.call("snakemake").returncode == 1
-    assert re.search(rf"{name}, answers of endpoints that DVC keeps, .* dvc pull", asking.read("logs/ask.log"))
+    assert re.search(rf"{name}, answers of endpoints that DVC keeps, .*dvc pull", asking.read("logs/ask.log"))
     kept.unlink()
     asking.do("dvc", "checkout")
     asking.do("snakemake")
