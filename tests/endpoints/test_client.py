@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import termios
 import time
 from email.utils import formatdate
 from pathlib import Path
@@ -269,6 +270,27 @@ def test_what_is_in_flight_is_told_on_the_log_with_retries_and_cost(server, tmp_
     assert "teacher some/model: 2/2, 0 cached, 2 retries, 8.00 USD" in caplog.text
     assert "2 of 2 answered, 2 of them now; 6 tokens in, 2 out, 8.00 USD; retries: 1 busy, 1 malformed" in caplog.text
     assert "3 of 3 answered, 1 of them now; 3 tokens in, 1 out, 4.00 USD; retries: none" in caplog.text
+
+
+def test_a_terminal_shows_a_bar(server, tmp_path):
+    script = (
+        "from tests.endpoints.test_client import PRICE, Terms, client_of, request\n"
+        f"client = client_of({server.address!r}, {str(tmp_path)!r}, terms=Terms(PRICE))\n"
+        "client.complete([request('a')])\nclient.complete([request('a'), request('b')])\n"
+    )
+    screen, terminal = os.openpty()
+    termios.tcsetwinsize(terminal, (24, 120))
+    try:
+        environment = os.environ | {"PYTHONPATH": str(ROOT)}
+        subprocess.run([sys.executable, "-c", script], env=environment, stderr=terminal, check=True)
+        shown = os.read(screen, 10_000).decode()
+    finally:
+        os.close(screen)
+        os.close(terminal)
+    last = shown.replace("\n", "\r").strip("\r").split("\r")[-1]
+    assert last.startswith("teacher some/model: 100%")
+    assert "2/2" in last
+    assert "1 cached, 0 retries, 4.00 USD" in last
 
 
 def test_tokens_that_an_endpoint_does_not_count_are_estimated_and_that_is_said(server, tmp_path, caplog):
