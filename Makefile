@@ -6,7 +6,8 @@ TESTS ?= tests
 VENV := .venv/bin
 export PATH := $(CURDIR)/$(VENV):$(PATH)
 .DEFAULT_GOAL := help
-.PHONY: help env run test bench-rebuild bench-overhead bench-ledger bench-detectors bench-language lint format lock dvc.yaml docs clean
+.PHONY: help env run test bench-rebuild bench-overhead bench-ledger bench-detectors bench-language bench-endpoints \
+	lint format lock dvc.yaml docs clean
 
 help: ## This list
 	@sed -n 's/^\([a-z.-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -35,6 +36,9 @@ bench-detectors: env ## Precision and recall of the detectors on 872 real rows l
 
 bench-language: env ## What a filter for English drops of real English rows and of problems in 15 other languages
 	@python -m benchmarks.language
+
+bench-endpoints: env ## The endpoint client under faults and kills: no question lost, none answered or paid twice
+	@python -m benchmarks.endpoints
 
 lint: env ## Style, formatting and who may import whom
 	ruff check .

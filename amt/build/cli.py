@@ -21,6 +21,7 @@ Artifacts are built with `snakemake`, `dvc repro` or `make run`; `amt` says what
   amt runs models/rl2           the MLflow runs behind an artifact
   amt trace ROW                 what became of a row, from the published file to the checkpoints
   amt funnel --by source        where all rows went, and why
+  amt spending                  what the answers of endpoints cost
 
 docs/what-rebuilds-what.md says what an artifact is made of.
 """
@@ -120,6 +121,8 @@ def parser() -> argparse.ArgumentParser:
         help="all projects that use this cache, if it lies outside this one; `.` if only this one does",
     )
     gc.add_argument("--yes", action="store_true", help="do not ask")
+
+    command("spending", call_spending, "say what the answers of endpoints cost so far, by role and model")
 
     runs = command("runs", call_runs, "list the MLflow runs behind an artifact", "`=` marks those that made it.")
     runs.add_argument("target", help="an output, or a stage of dvc.yaml")
@@ -311,6 +314,23 @@ def call_funnel(args: argparse.Namespace) -> int:
 
         args.out.parent.mkdir(parents=True, exist_ok=True)
         save(args.out, lambda: group_funnel(groups) if groups else stage_funnel(counts.by_stage()))
+    return 0
+
+
+def call_spending(args: argparse.Namespace) -> int:
+    from amt.endpoints.answers import DATABASE, Answers
+    from amt.endpoints.spending import ONE, table, told
+    from amt.placement import endpoint_cache, placement
+
+    where = placement()
+    rows = []
+    if (endpoint_cache() / DATABASE).exists():
+        with Answers(endpoint_cache()) as answers:
+            rows = answers.spending()
+    print("\n".join(table(rows, where.endpoint_currency)) if rows else f"nothing was asked yet ({endpoint_cache()}).")
+    if where.endpoint_budget is not None:
+        left = round(where.endpoint_budget * ONE) - sum(row.cost for row in rows)
+        print(f"left of endpoint_budget: {told(left, where.endpoint_currency)}")
     return 0
 
 

@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import Any
 
 from amt.curate.math_kinds import is_multi_part, is_multiple_choice, is_proof
-from amt.endpoints.cache import ChatReply
+from amt.endpoints.answers import ChatReply
 from amt.endpoints.client import ChatClient, ChatRequest, Unusable
 from amt.ledger import Ledger, write_report
 from amt.params import Endpoint, Endpoints, VerifyMath

@@ -214,27 +214,22 @@ SYNTHESIZE = [
     ),
     Change("scripts/score.py", 'kind="classify"', "kind='class' + 'ify'", ("score",)),
     Change(
-        "amt/endpoints/client.py",
+        "amt/endpoints/asking.py",
         'DEFAULTS = {"temperature": 1.0, "top_p": 1.0}',
         'DEFAULTS = {"temperature": 1.0}',
         ASKING,
     ),
-    Change("amt/endpoints/client.py", "BACKOFF_BASE_S = 0.5", "BACKOFF_BASE_S = 0.6", reaches=ASKING),
+    Change("amt/endpoints/asking.py", "BACKOFF_BASE_S = 0.5", "BACKOFF_BASE_S = 0.6", reaches=ASKING),
     # JSON is asked for by verify_math alone; the others use the same class.
     Change(
-        "amt/endpoints/client.py",
+        "amt/endpoints/loose_json.py",
         '_UNCERTAIN = frozenset("ne neg',
         '_UNCERTAIN = frozenset("ne',
         ("verify_math",),
         ("responses", "evaluate"),
     ),
-    Change("amt/endpoints/cache.py", "digest_size=16", "digest_size=20", reaches=ASKING),  # a cache's key
-    Change(
-        "scripts/endpoint_for.py",
-        'CACHE_DIR = Path("cache/endpoints")',
-        'CACHE_DIR = Path("cache/replies")',
-        reaches=ASKING,
-    ),
+    Change("amt/endpoints/client.py", "digest_size=16", "digest_size=20", reaches=ASKING),  # the key of an answer
+    Change("amt/endpoints/answers.py", 'DATABASE = "answers.sqlite"', 'DATABASE = "replies.sqlite"', reaches=ASKING),
 ]
 
 REWARDS = [
@@ -517,6 +512,9 @@ NOWHERE = [
     Change("amt/tracking.py", "IDLE_SECONDS = 20", "IDLE_SECONDS = 30"),
     Change("amt/tracking.py", 'ARTIFACT_SUFFIXES = {".json",', "ARTIFACT_SUFFIXES = {"),
     Change("amt/placement.py", "import os\n", "import os\n\nUNUSED = 1\n"),
+    Change("amt/placement.py", '= "cache/endpoints"', '= "cache/replies"'),
+    Change("amt/endpoints/spending.py", "BYTES_PER_TOKEN = 3", "BYTES_PER_TOKEN = 4"),
+    Change("amt/endpoints/progress.py", "EVERY_S = 10.0", "EVERY_S = 11.0"),
     Change("amt/build/why.py", "MOST = 6", "MOST = 7"),
     Change("amt/flow/trace.py", "LONGEST = 240", "LONGEST = 200"),
     Change("amt/build/draw.py", "COLUMN, ROW = 150, 46", "COLUMN, ROW = 160, 46"),

@@ -260,7 +260,10 @@ def place_edits() -> list[Edit]:
         "the cluster's placement": replaced("cluster/placement.yaml", "threads: 8", "threads: 16"),
         "placement with more threads": placed("threads: 16\nsandbox_workers: 9\n"),
         "placement with GPUs": placed("tensor_parallel: 8\npipeline_parallel: 2\nrollout_tensor_parallel: 4\n"),
-        "placement with an address": placed("endpoints: {teacher: 'http://127.0.0.1:9/v1'}\nendpoint_attempts: 2\n"),
+        "placement with an address": placed(
+            "endpoints: {teacher: 'http://127.0.0.1:9/v1'}\nendpoint_attempts: 2\n"
+            "endpoint_budget: 9\nendpoint_prices: {teacher: {input: 1, output: 2}}\nendpoint_cache: elsewhere\n"
+        ),
         "placement with another scratch": placed("scratch: /tmp/elsewhere\nmicro_batch_tokens: 2048\n"),
         "OMP_NUM_THREADS": in_environment(OMP_NUM_THREADS="7"),
         "CUDA_VISIBLE_DEVICES": in_environment(CUDA_VISIBLE_DEVICES="0,1"),
