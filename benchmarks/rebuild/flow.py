@@ -97,12 +97,29 @@ def _curate(sources: tuple[str, ...]) -> list[Stage]:
         _stage("clean", {"queries": f"{UNIQUE}/queries.parquet"}, _kept(CLEAN)),
         _stage(
             "decontaminate",
-            {"queries": f"{CLEAN}/queries.parquet", "benchmarks": ALL_BENCHMARKS},
+            {"queries": f"{CLEAN}/queries.parquet", "benchmarks": ALL_BENCHMARKS, "verdicts": "verdicts.yaml"},
             _kept(DECONTAMINATED),
         ),
         _stage(
+            "removals",
+            {
+                "queries": f"{CLEAN}/queries.parquet",
+                "ledger": f"{DECONTAMINATED}/ledger.parquet",
+                "benchmarks": ALL_BENCHMARKS,
+            },
+            {"table": f"{DECONTAMINATED}/removals.parquet", "page": f"{DECONTAMINATED}/removals.md"},
+        ),
+        _stage(
+            "certificate",
+            {"benchmarks": ALL_BENCHMARKS},
+            {"certificate": f"{DECONTAMINATED}/certificate.json", "page": f"{DECONTAMINATED}/certificate.md"},
+        ),
+        _stage(
             "verify_math",
-            {"queries": f"{DECONTAMINATED}/queries.parquet"},
+            {
+                "queries": f"{DECONTAMINATED}/queries.parquet",
+                "certificate": f"{DECONTAMINATED}/certificate.json",
+            },
             _kept(VERIFIED) | {"votes": f"{VERIFIED}/votes.parquet"},
         ),
     ]

@@ -26,6 +26,8 @@ OUTPUTS = {
     "unique": ["kept", "ledger", "report"],
     "clean": ["kept", "ledger", "report"],
     "decontaminate": ["kept", "ledger", "report"],
+    "removals": ["table", "page"],
+    "certificate": ["certificate", "page"],
     "verify_math": ["kept", "ledger", "report", "votes"],
     "base_model": ["model"],
     "reward_model": ["model"],

@@ -1,0 +1,1 @@
+"""Measurements of curation on real data, which lies beside the project."""
