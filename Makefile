@@ -6,7 +6,7 @@ TESTS ?= tests
 VENV := .venv/bin
 export PATH := $(CURDIR)/$(VENV):$(PATH)
 .DEFAULT_GOAL := help
-.PHONY: help env run test bench-rebuild bench-overhead lint format lock dvc.yaml docs clean
+.PHONY: help env run test bench-rebuild bench-overhead bench-decon lint format lock dvc.yaml docs clean
 
 help: ## This list
 	@sed -n 's/^\([a-z.-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -26,6 +26,9 @@ bench-rebuild: env ## Some 230 edits, one at a time: what must run after each, a
 
 bench-overhead: env ## What judging and recording cost a build, against bare Snakemake
 	@python -m benchmarks.rebuild.overhead
+
+bench-decon: env ## Recall and false positives of decontamination on real problems (DATA=../shared/data)
+	@python -m benchmarks.curate.decontaminate $(if $(DATA),--data $(DATA))
 
 lint: env ## Style, formatting and who may import whom
 	ruff check .

@@ -28,7 +28,9 @@ def main(args, recipe):
 if __name__ == "__main__":
     parser = stage_parser("verify_math", __doc__)
     parser.add_argument("--queries", type=Path, required=True, help="Parquet of amt.rows.QUERY")
-    parser.add_argument("--certificate", type=Path, required=True, help="of decontamination, before answers are paid for")
+    parser.add_argument(
+        "--certificate", type=Path, required=True, help="of decontamination, before answers are paid for"
+    )
     parser.add_argument("--kept", type=Path, required=True, help="written: the rows that stay, some of them changed")
     parser.add_argument("--ledger", type=Path, required=True, help="written: what became of each row")
     parser.add_argument("--report", type=Path, required=True, help="written: counts by reason")

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from amt.curate.benchmark_items import Item, read_items
 from amt.curate.copies import EDITS
-from amt.curate.match import Item, Matcher, read_items
+from amt.curate.match import Matcher
 from amt.endpoints.client import ChatClient, ChatRequest
 from amt.errors import DataError
 from amt.ledger import read_report, write_report
@@ -53,12 +54,20 @@ class Rate:
             return 0.0, 1.0
         square = Z_95**2
         middle = (self.share + square / (2 * self.of)) / (1 + square / self.of)
-        half = Z_95 / (1 + square / self.of) * (self.share * (1 - self.share) / self.of + square / (4 * self.of**2)) ** 0.5
+        half = (
+            Z_95 / (1 + square / self.of) * (self.share * (1 - self.share) / self.of + square / (4 * self.of**2)) ** 0.5
+        )
         return max(0.0, middle - half), min(1.0, middle + half)
 
     def as_json(self) -> dict[str, Any]:
         low, high = self.wilson()
-        return {"found": self.found, "of": self.of, "share": round(self.share, 4), "low": round(low, 4), "high": round(high, 4)}
+        return {
+            "found": self.found,
+            "of": self.of,
+            "share": round(self.share, 4),
+            "low": round(low, 4),
+            "high": round(high, 4),
+        }
 
 
 def certify(
@@ -128,7 +137,9 @@ def _plant(
     rng = random.Random(seed_for(seed, "certificate", "items"))
     chosen = sorted(rng.sample(items, min(asked.copies_per_kind, len(items))), key=lambda item: item.row_id)
     planted = {
-        kind: [(item, edit(item.text, random.Random(seed_for(seed, "certificate", kind, item.row_id)))) for item in chosen]
+        kind: [
+            (item, edit(item.text, random.Random(seed_for(seed, "certificate", kind, item.row_id)))) for item in chosen
+        ]
         for kind, edit in EDITS.items()
     }
     for kind, prompt in ASKED.items():
@@ -159,7 +170,9 @@ def _confused(items: list[Item], settings: Decontaminate, threads: int) -> list[
         matches = Matcher(known, settings, threads).match([item.text for item in tried])
         for item, match in zip(tried, matches, strict=True):
             if match is not None:
-                wrong.append({"item": item.row_id, "taken_for": match.item.row_id, "rule": match.rule, "text": item.text})
+                wrong.append(
+                    {"item": item.row_id, "taken_for": match.item.row_id, "rule": match.rule, "text": item.text}
+                )
     return wrong
 
 
@@ -167,7 +180,9 @@ def _refuse(recall: dict[str, Rate], wrong: Rate, missed: list[dict[str, Any]], 
     faults = [
         f"{kind}: {rate.found} of {rate.of} copies were found ({rate.share:.3f}), "
         f"curate.certificate.min_recall.{kind} is {asked.min_recall[kind]}"
-        + next((f", missed for example {one['item']}: {one['copy'][:200]!r}" for one in missed if one["kind"] == kind), "")
+        + next(
+            (f", missed for example {one['item']}: {one['copy'][:200]!r}" for one in missed if one["kind"] == kind), ""
+        )
         for kind, rate in recall.items()
         if rate.of and rate.share < asked.min_recall[kind]
     ]

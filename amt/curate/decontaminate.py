@@ -10,7 +10,8 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from amt.curate.match import Item, Match, Matcher, read_items
+from amt.curate.benchmark_items import Item, read_items
+from amt.curate.match import Match, Matcher
 from amt.curate.normal_form import conversation_text
 from amt.curate.verdicts import Verdicts, read_verdicts
 from amt.ledger import Ledger, write_report

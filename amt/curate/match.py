@@ -17,39 +17,29 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from amt.curate.ngram_index import NgramIndex, hashed_words, longest_span
-from amt.curate.normal_form import conversation_text, normal_form, tokens, words
+from amt.curate.benchmark_items import Item
+from amt.curate.ngram_index import Coverage, NgramIndex, hashed_words, longest_span
+from amt.curate.normal_form import normal_form, tokens, words
 from amt.curate.quantities import agreement, quantities
 from amt.curate.views import prose, views
 from amt.params import Decontaminate
-from amt.rows import QUERY, read_rows
 
 BATCH = 4096
 """Texts looked at together."""
 WHOLE_COVERAGE = 0.95
 """Share of an item's n-grams from which it stands in the text as it is, whatever else the text says."""
 COVERAGE_WITHOUT_NUMBERS = 0.9
+CONTRADICTING = 3.0
+"""Evidence against a copy weighs more than evidence for it: texts of one template are alike but for their numbers."""
 WORDS_WEIGHT = 0.3
 MOST_WORDS = 0.5
 """A programming task's shared words are worth WORDS_WEIGHT times their share in cosine, up to this share."""
 _WORD = re.compile(r"[^\W\d_]{3,}")
 STEM = 5
 """Letters of a word that count, so that "sorts" and "sorted" are one."""
-
-
-@dataclass(frozen=True)
-class Item:
-    """A question of an evaluation set."""
-
-    benchmark: str
-    row_id: str
-    text: str
-    is_code: bool
 
 
 @dataclass(frozen=True)
@@ -65,15 +55,6 @@ class Match:
     """Of the text: what matched."""
     number_bits: float
     """Evidence of the numbers, for and against."""
-
-
-def read_items(benchmarks: list[Path]) -> list[Item]:
-    """Items of evaluation sets, Parquet of amt.rows.QUERY; a file's name is the benchmark's."""
-    return [item_of(path.stem, row) for path in benchmarks for row in read_rows(path, QUERY)]
-
-
-def item_of(benchmark: str, row: dict[str, Any]) -> Item:
-    return Item(benchmark, row["row_id"], conversation_text(row), row["category"] == "code")
 
 
 class Matcher:
@@ -113,10 +94,12 @@ class Matcher:
         item = self._by_form.get(normal_form(text))
         return item and Match("exact", item, 1.0, 1.0, text, agreement(*[quantities(text)] * 2).shared)
 
-    def _ngram(self, text: str, coverage) -> Match | None:
+    def _ngram(self, text: str, coverage: Coverage) -> Match | None:
         evidence = agreement(self._numbers[coverage.item], quantities(text)).of_part
         lowest = self._settings.ngram_coverage
-        needed = min(WHOLE_COVERAGE, needed_score(evidence, lowest, max(lowest, COVERAGE_WITHOUT_NUMBERS), self._settings))
+        needed = min(
+            WHOLE_COVERAGE, needed_score(evidence, lowest, max(lowest, COVERAGE_WITHOUT_NUMBERS), self._settings)
+        )
         if coverage.share < needed:
             return None
         item = self._items[coverage.item]
@@ -125,8 +108,18 @@ class Matcher:
 
 
 def needed_score(evidence: float, lowest: float, without: float, settings: Decontaminate) -> float:
-    """What is needed with this evidence in bits: `lowest` with number_bits or more, `without` with none, and so on."""
-    return max(lowest, without - (without - lowest) * evidence / settings.number_bits)
+    """What is needed with this evidence in bits: `lowest` with number_bits or more, `without` with none, and more than
+    that, beyond 1 in the end, against it."""
+    weight = CONTRADICTING if evidence < 0 else 1.0
+    return max(lowest, without - (without - lowest) * weight * evidence / settings.number_bits)
+
+
+@dataclass(frozen=True)
+class _Suspicion:
+    vector: int
+    """Number of the item's view."""
+    needed: float
+    evidence: float
 
 
 class _NearItems:
@@ -153,7 +146,9 @@ class _NearItems:
         self._place = np.repeat(np.arange(len(items)), [len(texts) for texts in seen])
         self._vectors = self._exact.embed([text for texts in seen for text in texts])
         self._words = _Words([texts[-1] for texts in seen])
-        lowest = [settings.cosine_code - WORDS_WEIGHT * MOST_WORDS if item.is_code else settings.cosine for item in items]
+        lowest = [
+            settings.cosine_code - WORDS_WEIGHT * MOST_WORDS if item.is_code else settings.cosine for item in items
+        ]
         self._lowest = np.array(lowest, np.float32)[self._place]
 
     def match(self, texts: list[str]) -> list[Match | None]:
@@ -179,7 +174,7 @@ class _NearItems:
                     )
         return best
 
-    def _suspicions(self, view: str, vectors: np.ndarray, cosines: np.ndarray) -> "Iterator[_Suspicion]":
+    def _suspicions(self, view: str, vectors: np.ndarray, cosines: np.ndarray) -> Iterator[_Suspicion]:
         numbers, view_words = quantities(view), self._words.of(view)
         for vector in vectors.tolist():
             place = int(self._place[vector])
@@ -192,14 +187,6 @@ class _NearItems:
                 needed = needed_score(evidence, lowest, without, self._settings)
             if cosines[vector] >= needed - self.MARGIN:
                 yield _Suspicion(vector, needed, evidence)
-
-
-@dataclass(frozen=True)
-class _Suspicion:
-    vector: int
-    """Number of the item's view."""
-    needed: float
-    evidence: float
 
 
 class _Words:

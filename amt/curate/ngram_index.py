@@ -151,7 +151,9 @@ def _filter_place(hashes: np.ndarray) -> np.ndarray:
 def longest_span(text_words: list[str], item_words: list[str], length: int) -> str:
     """Words of the longest run of consecutive n-grams of the item in a text."""
     grams = {tuple(item_words[start : start + length]) for start in range(len(item_words) - length + 1)}
-    starts = [start for start in range(len(text_words) - length + 1) if tuple(text_words[start : start + length]) in grams]
+    starts = [
+        start for start in range(len(text_words) - length + 1) if tuple(text_words[start : start + length]) in grams
+    ]
     if not starts:
         return ""
     best = current = (starts[0], starts[0])

@@ -107,7 +107,7 @@ def _plain(written: str) -> str:
 
 MOST_BITS = 12.0
 LARGEST_DENOMINATOR = 5
-MISSING, EXTRA = 2.0, 1.0
+MISSING, EXTRA, SWAPPED = 1.5, 1.0, 6.0
 """Weights of what the item alone has, and of what the query alone has: of 117 paraphrases fewer lose a number than say
 one more, and of two problems of a template each has numbers that the other lacks."""
 
@@ -131,23 +131,26 @@ class Agreement:
     """Those that the item alone has."""
     extra: float
     """Those that the query alone has."""
+    swapped: int
+    """Numbers that the item alone has in whose place the query has others."""
 
     @property
     def of_texts(self) -> float:
         """Evidence, above or below zero, that one text says what the other says."""
-        return self.shared - MISSING * self.missing - EXTRA * self.extra
+        return self.shared - MISSING * self.missing - EXTRA * self.extra - SWAPPED * self.swapped
 
     @property
     def of_part(self) -> float:
         """Evidence that a part of the query says what the item or a part of it says: other numbers in the place of
         the item's speak against it, fewer or more do not."""
-        return self.shared - MISSING * min(self.missing, self.extra)
+        return self.shared - MISSING * min(self.missing, self.extra) - SWAPPED * self.swapped
 
 
 def agreement(item: Counter[str], query: Counter[str]) -> Agreement:
-    return Agreement(
-        *(
-            sum(bits(value) * count for value, count in values.items())
-            for values in (item & query, item - query, query - item)
-        )
-    )
+    missing, extra = item - query, query - item
+    telling = [sum(count for value, count in values.items() if bits(value)) for values in (missing, extra)]
+    return Agreement(_weight(item & query), _weight(missing), _weight(extra), min(telling))
+
+
+def _weight(values: Counter[str]) -> float:
+    return sum(bits(value) * count for value, count in values.items())

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from amt.curate.match import read_items
+from amt.curate.benchmark_items import read_items
 from amt.publish import publish_file
 from amt.rows import LEDGER, QUERY, read_rows, write_rows
 
@@ -61,7 +61,9 @@ def list_removals(*, queries: Path, ledger: Path, benchmarks: list[Path], table:
 
 def _page(removals: list[dict]) -> str:
     lines = ["# Removed for being like a benchmark item", "", f"{len(removals)} rows. Doubtful ones first.", ""]
-    ordered = sorted(removals, key=lambda row: (row["benchmark"], (row["score"] or 1) - (row["needed"] or 0), row["row_id"]))
+    ordered = sorted(
+        removals, key=lambda row: (row["benchmark"], (row["score"] or 1) - (row["needed"] or 0), row["row_id"])
+    )
     for row in ordered:
         judged = "" if row["score"] is None else f", {row['score']:.3f} where {row['needed']:.3f} is needed"
         lines += [f"## {row['row_id']} = {row['item']}", "", f"{row['rule']}{judged}", ""]

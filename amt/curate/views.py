@@ -19,8 +19,14 @@ _CODE_LINE = re.compile(
     r"function \w+\s*\(|func \w+\s*\(|fn \w+\s*\(|(?:int|void|double|float|bool|char|string|long|vector<.*>) \w+\s*\()",
     re.MULTILINE,
 )
-_EXPLAINING = re.compile(r'"""(.*?)(?:"""|\Z)|' r"'''(.*?)(?:'''|\Z)|" r"/\*+(.*?)\*/|^\s*(?://|#(?!include))(.*?)$", re.DOTALL | re.MULTILINE)
-_EXAMPLE = re.compile(r"^[ \t]*(?:>>>.*\n?.*|.*\w\(.*\).*(?:==?|->|=>|➞|returns?|should).*|(?:for )?examples?.{0,12}:?)$", re.MULTILINE | re.IGNORECASE)
+_EXPLAINING = re.compile(
+    r'"""(.*?)(?:"""|\Z)|' r"'''(.*?)(?:'''|\Z)|" r"/\*+(.*?)\*/|^\s*(?://|#(?!include))(.*?)$",
+    re.DOTALL | re.MULTILINE,
+)
+_EXAMPLE = re.compile(
+    r"^[ \t]*(?:>>>.*\n?.*|.*\w\(.*\).*(?:==?|->|=>|➞|returns?|should).*|(?:for )?examples?.{0,12}:?)$",
+    re.MULTILINE | re.IGNORECASE,
+)
 _SENTENCE_END = re.compile(r"(?<=[.!?:;])\s+|\n+")
 
 

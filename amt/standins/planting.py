@@ -169,6 +169,7 @@ CHOICE_SOURCES = ("task_mmmlu", "nemotron_science", "logiclm")
 STDIN_KINDS = tuple(kind for kind, coding in CODE.items() if coding.argument is None)
 CALL_KINDS = tuple(kind for kind, coding in CODE.items() if coding.argument is not None)
 
+
 class Unlike:
     """Remembers the rows so far and says whether another is unlike all of them and all benchmark questions."""
 

@@ -17,8 +17,9 @@ import time
 from collections import defaultdict
 from pathlib import Path
 
+from amt.curate.benchmark_items import Item
 from amt.curate.copies import EDITS
-from amt.curate.match import Item, Match, Matcher
+from amt.curate.match import Match, Matcher
 from amt.curate.ngram_index import NgramIndex, hashed_words
 from amt.params import load
 from amt.seeds import seed_for
@@ -51,7 +52,9 @@ def read_training(data: Path) -> dict[str, str]:
         "gsm8k_train": [row["question"] for row in _lines(data / "gsm8k/train.jsonl")],
         "aime_1983_2023": [row["problem"] for row in json.loads((data / "aime/aime_1983_2023.json").read_text())],
         "leetcode": [row["problem"] for row in json.loads((data / "leetcode/leetcode_train.json").read_text())],
-        "kodcode": [row["instruction"] for path in (data / "kodcode").glob("*.json") for row in json.loads(path.read_text())],
+        "kodcode": [
+            row["instruction"] for path in (data / "kodcode").glob("*.json") for row in json.loads(path.read_text())
+        ],
         "ifeval": [row["prompt"] for row in _lines(data / "ifeval/input_data.jsonl")],
     }
     return {f"{name}:{number}": text for name, found in texts.items() for number, text in enumerate(found)}
@@ -77,7 +80,9 @@ def copies(items: list[Item]) -> dict[str, list[tuple[Item, str]]]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.curate.decontaminate", description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.curate.decontaminate", description=__doc__.split("\n")[0]
+    )
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder of real data sets")
     parser.add_argument("--params", type=Path, default=Path("params.yaml"))
     parser.add_argument("--threads", type=int, default=2)
