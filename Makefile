@@ -7,7 +7,7 @@ VENV := .venv/bin
 export PATH := $(CURDIR)/$(VENV):$(PATH)
 .DEFAULT_GOAL := help
 .PHONY: help env run test bench-rebuild bench-overhead bench-ledger bench-detectors bench-language bench-endpoints \
-	lint format lock dvc.yaml docs clean
+	bench-decon lint format lock dvc.yaml docs clean
 
 help: ## This list
 	@sed -n 's/^\([a-z.-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -39,6 +39,9 @@ bench-language: env ## What a filter for English drops of real English rows and 
 
 bench-endpoints: env ## The endpoint client under faults and kills: no question lost, none answered or paid twice
 	@python -m benchmarks.endpoints
+
+bench-decon: env ## Recall and false positives of decontamination on real problems (DATA=../shared/data)
+	@python -m benchmarks.curate.decontaminate $(if $(DATA),--data $(DATA))
 
 lint: env ## Style, formatting and who may import whom
 	ruff check .

@@ -150,6 +150,7 @@ def standins(recipe: Recipe, teacher_habit: str | None = None) -> list[dict[str,
         "second_opinion": "o4-mini [2.2.1]",
         "clarity_judge": "an LLM [2.2.1]",
         "rewriter": "not said [2.2.1]",
+        "paraphraser": "not said",
         "arena_judge": "GPT-4 Turbo (1106) [5.1.1]",
     }
     for role, endpoint in recipe.endpoints:

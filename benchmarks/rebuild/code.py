@@ -12,7 +12,7 @@ from benchmarks.rebuild.flow import RULES
 from benchmarks.rebuild.settings import BOTH_GRPO, RUNNING_CODE, SEEDED
 
 WRITING_TABLES = (
-    "raw", "queries", "benchmark", "unique", "clean", "decontaminate", "verify_math", "responses", "perplexity",
+    "raw", "queries", "benchmark", "unique", "clean", "decontaminate", "removals", "verify_math", "responses", "perplexity",
     "filter_responses", "score", "sft_set", "sft", "pass_rates", "rl_set_1", "rl_set_2", "grpo_1", "grpo_2", "evaluate",
 )  # fmt: skip
 KEEPING = (
@@ -23,11 +23,14 @@ KEEPING = (
 PACKING_OR_USING = ("sft_set", "sft", "grpo_1", "grpo_2")
 BOOKKEEPING = (*KEEPING, *PACKING_OR_USING)
 REPORTING = (
-    *(stage for stage in BOOKKEEPING if stage != "pass_rates"), "responses", "reward_model", "evaluate", "sft_curve",
+    *(stage for stage in BOOKKEEPING if stage != "pass_rates"), "certificate", "responses", "reward_model", "evaluate",
+    "sft_curve",
     "report",
 )  # fmt: skip
-ASKING = ("verify_math", "responses", "evaluate")
+ASKING = ("certificate", "verify_math", "responses", "evaluate")
 """Of endpoints."""
+MATCHING = ("decontaminate", "certificate")
+"""Texts with benchmark items."""
 GRADING = RUNNING_CODE
 GRADING_MATH = ("verify_math", *GRADING)
 TRAINING = ("base_model", "sft", *BOTH_GRPO)
@@ -174,12 +177,20 @@ CURATE = [
         "amt/curate/normal_form.py",
         '"twice": "2",',
         '"twice": "2",\n    "thrice": "3",',
-        ("clean", "unique", "decontaminate"),
+        ("clean", "unique"),
     ),
     Change("amt/curate/fingerprint.py", 'frozenset("bcdefgh', 'frozenset("ibcdefgh', ("clean",)),
     Change("amt/curate/same_problem.py", "[.?!;。？！]", "[.?!。？！]", ("unique",)),
-    Change("amt/curate/decontaminate.py", "WORDS_HELD = 0.3", "WORDS_HELD = 0.31", ("decontaminate",)),
-    Change("amt/curate/embedding.py", "BATCH_TOKENS = 4096", "BATCH_TOKENS = 2048", ("decontaminate",)),
+    Change("amt/curate/decontaminate.py", "LONGEST_SPAN = 300", "LONGEST_SPAN = 301", ("decontaminate",)),
+    Change("amt/curate/match.py", "CONTRADICTING = 3.0", "CONTRADICTING = 3.1", MATCHING),
+    Change("amt/curate/quantities.py", "MOST_BITS = 12.0", "MOST_BITS = 12.5", MATCHING),
+    Change("amt/curate/views.py", "WINDOW_WORDS = 48", "WINDOW_WORDS = 50", MATCHING),
+    Change("amt/curate/ngram_index.py", "_FILTER_BITS = 24", "_FILTER_BITS = 23", MATCHING),
+    Change("amt/curate/embedding.py", "BATCH_TOKENS = 4096", "BATCH_TOKENS = 2048", MATCHING),
+    Change("amt/curate/verdicts.py", "several verdicts on", "many verdicts on", ("decontaminate",)),
+    Change("amt/curate/removals.py", "Doubtful ones first.", "The doubtful first.", ("removals",)),
+    Change("amt/curate/copies.py", "HEAVY = 1 / 30, 1 / 8", "HEAVY = 1 / 30, 1 / 9", ("certificate",)),
+    Change("amt/curate/certificate.py", "Translate the following task", "Translate this task", ("certificate",)),
     Change("amt/curate/math_kinds.py", '"iii", "iv", "v")', '"iii", "iv", "v", "vi")', ("verify_math",)),
     Change("amt/curate/verify_math.py", "Do not solve it.\n", "Never solve it.\n", ("verify_math",)),
     Change("amt/curate/verify_math.py", 'or "no reason given")', 'or "none given")', ("verify_math",)),

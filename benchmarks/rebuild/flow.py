@@ -125,12 +125,30 @@ def _curate(sources: tuple[str, ...]) -> list[Stage]:
         ),
         _stage(
             "decontaminate-0",
-            {"queries": f"{UNIQUE}/0/queries.parquet", "benchmarks": ALL_BENCHMARKS},
+            {"queries": f"{UNIQUE}/0/queries.parquet", "benchmarks": ALL_BENCHMARKS, "verdicts": "verdicts.yaml"},
             _kept(DECONTAMINATED),
         ),
         _stage(
+            "removals",
+            {
+                "queries": f"{UNIQUE}/0/queries.parquet",
+                "ledgers": f"{DECONTAMINATED}/0/ledger.parquet",
+                "benchmarks": ALL_BENCHMARKS,
+                "verdicts": "verdicts.yaml",
+            },
+            {"table": f"{DECONTAMINATED}/removals.parquet", "page": f"{DECONTAMINATED}/removals.md"},
+        ),
+        _stage(
+            "certificate",
+            {"benchmarks": ALL_BENCHMARKS},
+            {"certificate": f"{DECONTAMINATED}/certificate.json", "page": f"{DECONTAMINATED}/certificate.md"},
+        ),
+        _stage(
             "verify_math-0",
-            {"queries": f"{DECONTAMINATED}/0/queries.parquet"},
+            {
+                "queries": f"{DECONTAMINATED}/0/queries.parquet",
+                "certificate": f"{DECONTAMINATED}/certificate.json",
+            },
             _kept(VERIFIED) | {"votes": f"{VERIFIED}/0/votes.parquet"},
         ),
     ]

