@@ -2,7 +2,7 @@
 
 A family is a list of sentences with a few wordings each and slots for names, things and numbers. A problem is one
 wording of every sentence with one value in every slot, so a family holds as many problems as there are combinations
-(10^12 and more), and the digits of a number in that mixed base say which. Numbers are spread over all combinations,
+(10^16 and more), and the digits of a number in that mixed base say which. Numbers are spread over all combinations,
 so that neighbours have nothing in common. Nothing is kept in memory, and two numbers never give the same text.
 """
 
@@ -28,30 +28,53 @@ _SEQUENCES = "a b c d s".split()
 _LISTS = "values numbers scores prices lengths weights temperatures heights amounts readings".split()
 _DAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
 
+# Every problem opens with a sentence of talk.
+_TALK = {
+    "when": """While the rain kept falling|Early in the morning|During a long holiday|After school was over|On the way to the
+coast|Late at night in winter|Shortly before the big exam|In the middle of summer|As soon as the guests had gone|When the
+new term began|Over a cup of tea|Because the power was out|Between two meetings|Once the harvest was in|At the end of a
+busy week|Soon after the move to the city""",
+    "who": """my neighbour|an old friend of the family|the teacher of our class|a retired engineer|the editor of a puzzle page|
+her younger cousin|a student from abroad|the owner of the workshop|our tour guide|a curious journalist|the head of the math
+club|his grandmother|a visiting professor|the captain of the crew|someone in the chat|a clerk at the counter""",
+    "did": """came up with|wrote down|asked me about|could not solve|brought along|found in a notebook|told us about|
+struggled for hours with|dreamed of|copied from a magazine|remembered from childhood|sent me by mail|posted on the wall|
+argued about|read aloud|wanted help with""",
+    "what": """this little puzzle|the task that follows|a question like this|the following situation|such a story|a riddle of
+this kind|the case described here|exactly this exercise|this piece of homework|the problem below|a tricky item|this
+brain teaser|what comes now|a challenge for the evening|an entry for the quiz|this scenario""",
+}
+TALK = {name: " ".join(phrases.split()).replace("| ", "|").split("|") for name, phrases in _TALK.items()}
+OPENING = "{when}, {who} {did} {what}."
+
 
 @dataclass(frozen=True)
 class Family:
-    """Wordings of each sentence, in order, and what fills their slots."""
+    """Wordings of each sentence, in order, and what fills their slots; the talk before it has slots of its own."""
 
     sentences: Sequence[Sequence[str]]
     slots: dict[str, Sequence]
 
     @cached_property
     def bases(self) -> list[int]:
-        return [len(wordings) for wordings in self.sentences] + [len(values) for values in self.slots.values()]
+        return [len(wordings) for wordings in self.sentences] + [len(values) for values in self._all_slots.values()]
 
     @cached_property
     def size(self) -> int:
         return math.prod(self.bases)
+
+    @cached_property
+    def _all_slots(self) -> dict[str, Sequence]:
+        return self.slots | TALK
 
     def problem(self, number: int) -> str:
         digits = []
         for base in self.bases:
             number, digit = divmod(number, base)
             digits.append(digit)
-        wordings = [each[digit] for each, digit in zip(self.sentences, digits)]
-        filled = zip(self.slots, self.slots.values(), digits[len(self.sentences) :])
-        return " ".join(wordings).format(**{name: values[digit] for name, values, digit in filled})
+        wordings = [OPENING, *(each[digit] for each, digit in zip(self.sentences, digits))]
+        filled = zip(self._all_slots.items(), digits[len(self.sentences) :])
+        return " ".join(wordings).format(**{name: values[digit] for (name, values), digit in filled})
 
 
 FAMILIES = (
@@ -258,7 +281,7 @@ def gathered(number: int, size: int, seed: int) -> int:
 
 
 def _spreading(size: int, seed: int) -> tuple[int, int]:
-    factor = int(size * 0.6180339887498949) + 2 * seed + 1
+    factor = int(size * ((seed + 1) * 0.6180339887498949 % 1)) + 1
     while math.gcd(factor, size) != 1:
         factor += 1
     return factor, seed * 7919
