@@ -28,11 +28,16 @@ def reads(*keys):
     return {"settings": section_values(RECIPE, *keys)}
 
 
+# Where rows lie until sources are merged, and from then on.
+PARTS = [f"{source}/{shard}" for source, settings in RECIPE.sources.items() for shard in range(settings.shards)]
+SHARDS = range(RECIPE.curate.shards)
+
 before_plan(workflow, PARAMS_FILE)
 
 
 wildcard_constraints:
     source="[a-z0-9_]+",
+    shard="[0-9]+",
     benchmark="[a-z0-9_]+",
     model="base|sft|rl1|rl2",
 

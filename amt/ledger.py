@@ -6,6 +6,7 @@ reason) or changed (one reason), and a report with the counts. Counts add up, or
 
 import json
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,20 @@ class StageReport:
     kept: int
     dropped: dict[str, int] = field(default_factory=dict)
     changed: dict[str, int] = field(default_factory=dict)
+
+
+def total(reports: Iterable[StageReport]) -> StageReport:
+    """Of the shards of one stage."""
+    reports = list(reports)
+    dropped = sum((Counter(report.dropped) for report in reports), Counter())
+    changed = sum((Counter(report.changed) for report in reports), Counter())
+    return StageReport(
+        reports[0].stage,
+        sum(report.rows_in for report in reports),
+        sum(report.kept for report in reports),
+        dict(sorted(dropped.items())),
+        dict(sorted(changed.items())),
+    )
 
 
 class Ledger:

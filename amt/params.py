@@ -70,6 +70,8 @@ class Source(Section):
     """File or folder with rows in the dataset's published form; null unless the origin is local."""
     limit: Positive | None
     """Rows to take, from the first; null takes all."""
+    shards: Positive
+    """Parts that its queries are cut into, each with jobs of its own until the sources are merged."""
 
 
 class Collect(Section):
@@ -126,19 +128,22 @@ class Benchmark(Section):
 # --- curate [2.2] ----------------------------------------------------------------------------------------
 
 
-class NearDuplicates(Section):
+class Fingerprint(Section):
+    """MinHash of a query, made once where its source comes in [2.2; the paper says only "duplicates"]."""
+
     shingle_words: Positive
     """Words of one shingle."""
     permutations: Positive
     """Hashes of a MinHash signature: the more, the closer the estimate of the similarity."""
+
+
+class NearDuplicates(Section):
     bands: Positive
     """Parts that a signature is cut into; two queries are compared if they agree in one of them."""
     jaccard: Probability
-    """Estimated Jaccard similarity from which two queries with the same numbers and operators are one."""
-
-    def faults(self) -> Iterator[str]:
-        if self.permutations % self.bands:
-            yield f"bands: {self.bands} does not divide permutations ({self.permutations})"
+    """Estimated Jaccard similarity of the shingles from which two queries with the same formulas are one."""
+    jaccard_with_numbers: Probability
+    """The same for queries that share their numbers, and words such as "more" and "first", exactly."""
 
 
 class Unique(Section):
@@ -486,6 +491,10 @@ class Evaluation(Section):
 
 
 class Curate(Section):
+    shards: Positive
+    """Parts that the merged queries are cut into, each with jobs of its own until the SFT set."""
+    fingerprint: Fingerprint
+    """What of each query is compared with others [2.2]."""
     unique: Unique
     """Removal of duplicates [2.2]."""
     clean: Clean
@@ -494,6 +503,11 @@ class Curate(Section):
     """Removal of queries like those of the benchmarks [2.2]."""
     verify_math: VerifyMath
     """Clarity and ground truths of math queries [2.2.1]."""
+
+    def faults(self) -> Iterator[str]:
+        bands, permutations = self.unique.near_duplicates.bands, self.fingerprint.permutations
+        if permutations % bands:
+            yield (f"unique.near_duplicates.bands: {bands} does not divide fingerprint.permutations ({permutations})")
 
 
 class Mixture(Section):

@@ -5,8 +5,11 @@ content is equal bytes. Structured cells (messages, tests, instructions) are can
 schema then serves every source.
 """
 
+import contextlib
+import functools
 import hashlib
 import json
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +22,8 @@ from amt.publish import publish_file
 CATEGORIES = ("math", "code", "science", "instruction_follow", "general_chat")
 
 _text = pa.string()
+ROW_GROUP_ROWS = 20_480
+"""One is read by one thread, so a few large ones would halve the speed of those who ask."""
 _AGAIN = " Delete it and run snakemake again."
 
 QUERY = pa.schema(
@@ -84,6 +89,21 @@ VOTE = pa.schema(
     ]
 )
 
+# What of a query decides which others it duplicates (amt.curate.fingerprint).
+FINGERPRINT = pa.schema(
+    [
+        pa.field("row_id", _text, nullable=False),
+        pa.field("exact_high", pa.uint64(), nullable=False),
+        pa.field("exact_low", pa.uint64(), nullable=False),
+        pa.field("formulas", pa.uint64(), nullable=False),
+        pa.field("comparing", pa.uint64(), nullable=False),
+        pa.field("in_order", pa.uint64(), nullable=False),
+        pa.field("numbers", pa.int32(), nullable=False),
+        pa.field("truths", pa.list_(pa.uint64()), nullable=False),  # what is asked, its answer, and so on in pairs
+        pa.field("signature", pa.binary(), nullable=False),  # 2 bytes a permutation
+    ]
+)
+
 LEDGER = pa.schema(
     [
         pa.field("row_id", _text, nullable=False),
@@ -123,22 +143,88 @@ def write_rows(path: str | Path, rows: list[dict[str, Any]], schema: pa.Schema) 
 
 def write_table(path: str | Path, table: pa.Table) -> None:
     with publish_file(path) as temporary:
-        pq.write_table(table, temporary, compression="zstd", row_group_size=20_480)
+        pq.write_table(table, temporary, compression="zstd", row_group_size=ROW_GROUP_ROWS)
 
 
-def read_table(path: str | Path, schema: pa.Schema | None = None) -> pa.Table:
-    """Read Parquet; a corrupt file and a column that is missing or does not fit are a DataError that names them."""
+class TableWriter(contextlib.AbstractContextManager):
+    """Writes a table in parts, in the order they come, under a temporary name until complete."""
+
+    def __init__(self, path: str | Path, schema: pa.Schema):
+        self._schema = schema
+        self._waiting: list[pa.Table] = []
+        self._rows = 0
+        self._open = contextlib.ExitStack()
+        temporary = self._open.enter_context(publish_file(path))
+        self._writer = self._open.enter_context(pq.ParquetWriter(temporary, schema, compression="zstd"))
+
+    def write(self, part: pa.Table) -> None:
+        self._waiting.append(part)
+        self._rows += len(part)
+        if self._rows >= ROW_GROUP_ROWS:
+            self._flush()
+
+    def _flush(self, *, all_rows: bool = False) -> None:
+        rows = pa.concat_tables(self._waiting) if self._waiting else self._schema.empty_table()
+        whole = len(rows) if all_rows else len(rows) // ROW_GROUP_ROWS * ROW_GROUP_ROWS
+        if whole:
+            self._writer.write_table(rows.slice(0, whole), row_group_size=ROW_GROUP_ROWS)
+        # copied: a slice would hold the memory of all
+        self._waiting = [pa.concat_tables([rows.slice(whole)]).combine_chunks()]
+        self._rows -= whole
+
+    def __exit__(self, kind, error, trace) -> bool | None:
+        if kind is None:
+            self._flush(all_rows=True)
+        return self._open.__exit__(kind, error, trace)
+
+
+@contextlib.contextmanager
+def told(path: str | Path) -> Iterator[None]:
     try:
-        table = pq.read_table(path)
+        yield
     except FileNotFoundError:
         raise DataError(f"{path} does not exist. Build it with: snakemake {path}") from None
     except (pa.ArrowInvalid, OSError) as error:
         raise DataError(f"{path} is not readable as Parquet ({error}).{_AGAIN}") from None
-    if schema is None:
-        return table
-    if missing := [name for name in schema.names if name not in table.column_names]:
-        raise DataError(f"{path} lacks column {', '.join(missing)} (it has: {', '.join(table.column_names)}).")
+
+
+def read_table(path: str | Path, schema: pa.Schema | None = None) -> pa.Table:
+    """Read Parquet; a corrupt file and a column that is missing or does not fit are a DataError that names them."""
+    with told(path):
+        table = pq.read_table(path)
+    return table if schema is None else _fitted(path, table, schema)
+
+
+def batches(path: str | Path, schema: pa.Schema) -> Iterator[pa.Table]:
+    """A table in parts of one row group each, for what need not lie in memory whole; errors as of read_table."""
+    for _, read in row_groups(path, schema):
+        yield read()
+
+
+def row_groups(path: str | Path, schema: pa.Schema) -> Iterator[tuple[int, Callable[[], pa.Table]]]:
+    """(rows, what reads them) of each row group, for what need not be read whole; errors as of read_table."""
+    with told(path):
+        file = pq.ParquetFile(path)
+    with file:
+        _check_columns(path, file.schema_arrow.names, schema)
+        for group in range(file.num_row_groups):
+            yield file.metadata.row_group(group).num_rows, functools.partial(_read_group, path, file, group, schema)
+
+
+def _read_group(path: str | Path, file: pq.ParquetFile, group: int, schema: pa.Schema) -> pa.Table:
+    with told(path):
+        part = file.read_row_group(group, columns=schema.names)
+    return _fitted(path, part, schema)
+
+
+def _fitted(path: str | Path, table: pa.Table, schema: pa.Schema) -> pa.Table:
+    _check_columns(path, table.column_names, schema)
     return pa.table([_column_of(path, table, field) for field in schema], schema=schema)
+
+
+def _check_columns(path: str | Path, present: list[str], schema: pa.Schema) -> None:
+    if missing := [name for name in schema.names if name not in present]:
+        raise DataError(f"{path} lacks column {', '.join(missing)} (it has: {', '.join(present)}).")
 
 
 def _column_of(path: str | Path, table: pa.Table, field: pa.Field) -> pa.ChunkedArray:
@@ -153,3 +239,8 @@ def _column_of(path: str | Path, table: pa.Table, field: pa.Field) -> pa.Chunked
 
 def read_rows(path: str | Path, schema: pa.Schema | None = None) -> list[dict[str, Any]]:
     return read_table(path, schema).to_pylist()
+
+
+def read_shards(paths: Iterable[Path], schema: pa.Schema | None = None) -> list[dict[str, Any]]:
+    """The rows of one table that lies in several files."""
+    return [row for path in paths for row in read_rows(path, schema)]

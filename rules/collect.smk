@@ -2,7 +2,7 @@
 
 amt/sources/samples/{source}.jsonl, the hub, or files of your own
   -> data/raw/{source}/rows.parquet          rows as published, pinned revision
-  -> data/queries/{source}.parquet           one schema for all sources (amt.rows.QUERY)
+  -> data/queries/{source}/{shard}/          one schema for all sources (amt.rows.QUERY), in shards
 data/benchmarks/{benchmark}.parquet          evaluation sets in the same schema
 """
 
@@ -25,7 +25,9 @@ rule raw:
     resources:
         mem_mb=2000,
     params:
-        settings=lambda wildcards: reads(f"sources.{wildcards.source}")["settings"],
+        settings=lambda wildcards: reads(
+            *(f"sources.{wildcards.source}.{key}" for key in ["origin", "revision", "path", "limit"])
+        )["settings"],
     shell:
         """
         python -m scripts.raw \
@@ -41,19 +43,20 @@ rule queries:
         rows="data/raw/{source}/rows.parquet",
         planted="amt/sources/samples/planted.json",
     output:
-        queries="data/queries/{source}.parquet",
-        report="data/queries/{source}.report.json",
+        queries="data/queries/{source}/{shard}/queries.parquet",
+        report="data/queries/{source}/{shard}/report.json",
     log:
-        "logs/queries/{source}.log",
+        "logs/queries/{source}.{shard}.log",
     threads: 1
     resources:
         mem_mb=2000,
     params:
-        **reads("collect"),
+        settings=lambda wildcards: reads("collect", f"sources.{wildcards.source}.shards")["settings"],
     shell:
         """
         python -m scripts.queries \
             --source {wildcards.source} \
+            --shard {wildcards.shard} \
             --rows {input.rows:q} \
             --planted {input.planted:q} \
             --queries {output.queries:q} \

@@ -1,59 +1,64 @@
 """Curate queries (paper 2.2, 2.2.1). Every stage writes kept rows, a ledger line for each row, and counts.
 
-data/queries/{source}.parquet
-  -> data/curated/unique/            exact and near duplicates removed
-  -> data/curated/clean/             no URLs, no image references
-  -> data/curated/decontaminated/    nothing like the benchmarks (exact, n-gram, embedding)
-  -> data/curated/verified/          math: clear, no proofs, no multi-part, multiple choice rewritten,
-                                     ground truth checked or revised
+data/queries/{source}/{shard}/
+  -> data/curated/clean/{source}/{shard}/    no URLs, no image references; and what the rows are compared by
+  -> data/curated/unique/{shard}/            exact and near duplicates removed, of all sources
+  -> data/curated/decontaminated/{shard}/    nothing like the benchmarks (exact, n-gram, embedding)
+  -> data/curated/verified/{shard}/          math: clear, no proofs, no multi-part, multiple choice rewritten,
+                                             ground truth checked or revised
+Only `unique` sees all rows, and of these only fingerprints; every other job is of one shard.
 """
 
 
-rule unique:
+rule clean:
     input:
-        queries=expand("data/queries/{source}.parquet", source=RECIPE.sources),
+        queries="data/queries/{source}/{shard}/queries.parquet",
     output:
-        kept="data/curated/unique/queries.parquet",
-        ledger="data/curated/unique/ledger.parquet",
-        report="data/curated/unique/report.json",
+        kept="data/curated/clean/{source}/{shard}/queries.parquet",
+        fingerprints="data/curated/clean/{source}/{shard}/fingerprints.parquet",
+        ledger="data/curated/clean/{source}/{shard}/ledger.parquet",
+        report="data/curated/clean/{source}/{shard}/report.json",
     log:
-        "logs/curate/unique.log",
+        "logs/curate/clean.{source}.{shard}.log",
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=2000,
     params:
-        **reads("curate.unique"),
+        **reads("curate.clean", "curate.fingerprint"),
     shell:
         """
-        python -m scripts.unique \
+        python -m scripts.clean \
             --queries {input.queries:q} \
             --kept {output.kept:q} \
+            --fingerprints {output.fingerprints:q} \
             --ledger {output.ledger:q} \
             --report {output.report:q} \
             2>{log:q}
         """
 
 
-rule clean:
+rule unique:
     input:
-        queries="data/curated/unique/queries.parquet",
+        queries=expand("data/curated/clean/{part}/queries.parquet", part=PARTS),
+        fingerprints=expand("data/curated/clean/{part}/fingerprints.parquet", part=PARTS),
     output:
-        kept="data/curated/clean/queries.parquet",
-        ledger="data/curated/clean/ledger.parquet",
-        report="data/curated/clean/report.json",
+        kept=expand("data/curated/unique/{shard}/queries.parquet", shard=SHARDS),
+        ledgers=expand("data/curated/unique/{shard}/ledger.parquet", shard=SHARDS),
+        report="data/curated/unique/report.json",
     log:
-        "logs/curate/clean.log",
+        "logs/curate/unique.log",
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=8000,
     params:
-        **reads("curate.clean"),
+        **reads("curate.unique", "curate.shards"),
     shell:
         """
-        python -m scripts.clean \
+        python -m scripts.unique \
             --queries {input.queries:q} \
+            --fingerprints {input.fingerprints:q} \
             --kept {output.kept:q} \
-            --ledger {output.ledger:q} \
+            --ledgers {output.ledgers:q} \
             --report {output.report:q} \
             2>{log:q}
         """
@@ -61,14 +66,14 @@ rule clean:
 
 rule decontaminate:
     input:
-        queries="data/curated/clean/queries.parquet",
+        queries="data/curated/unique/{shard}/queries.parquet",
         benchmarks=expand("data/benchmarks/{benchmark}.parquet", benchmark=RECIPE.benchmarks),
     output:
-        kept="data/curated/decontaminated/queries.parquet",
-        ledger="data/curated/decontaminated/ledger.parquet",
-        report="data/curated/decontaminated/report.json",
+        kept="data/curated/decontaminated/{shard}/queries.parquet",
+        ledger="data/curated/decontaminated/{shard}/ledger.parquet",
+        report="data/curated/decontaminated/{shard}/report.json",
     log:
-        "logs/curate/decontaminate.log",
+        "logs/curate/decontaminate.{shard}.log",
     threads: 1
     resources:
         mem_mb=4000,
@@ -88,14 +93,14 @@ rule decontaminate:
 
 rule verify_math:
     input:
-        queries="data/curated/decontaminated/queries.parquet",
+        queries="data/curated/decontaminated/{shard}/queries.parquet",
     output:
-        kept="data/curated/verified/queries.parquet",
-        ledger="data/curated/verified/ledger.parquet",
-        report="data/curated/verified/report.json",
-        votes="data/curated/verified/votes.parquet",
+        kept="data/curated/verified/{shard}/queries.parquet",
+        ledger="data/curated/verified/{shard}/ledger.parquet",
+        report="data/curated/verified/{shard}/report.json",
+        votes="data/curated/verified/{shard}/votes.parquet",
     log:
-        "logs/curate/verify_math.log",
+        "logs/curate/verify_math.{shard}.log",
     priority: 1
     threads: 1
     resources:

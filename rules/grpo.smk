@@ -11,7 +11,7 @@ models/sft/, data/curated/verified/
 
 rule pass_rates:
     input:
-        queries="data/curated/verified/queries.parquet",
+        queries=expand("data/curated/verified/{shard}/queries.parquet", shard=SHARDS),
         model="models/sft",
     output:
         pass_rates="data/rl/pass_rates.parquet",
@@ -37,7 +37,7 @@ rule pass_rates:
 
 rule rl_set_1:
     input:
-        queries="data/curated/verified/queries.parquet",
+        queries=expand("data/curated/verified/{shard}/queries.parquet", shard=SHARDS),
         pass_rates="data/rl/pass_rates.parquet",
     output:
         kept="data/rl/stage1.parquet",
@@ -107,7 +107,7 @@ rule grpo_1:
 
 rule rl_set_2:
     input:
-        queries="data/curated/verified/queries.parquet",
+        queries=expand("data/curated/verified/{shard}/queries.parquet", shard=SHARDS),
         stage1="data/rl/stage1.parquet",
         model="models/rl1",
     output:

@@ -9,10 +9,10 @@ data/responses/{filtered,scored}/, data/curated/verified/
 
 rule sft_set:
     input:
-        queries="data/curated/verified/queries.parquet",
-        responses="data/responses/filtered/responses.parquet",
-        scores="data/responses/scored/scores.parquet",
-        queries_scored="data/responses/scored/queries.parquet",
+        queries=expand("data/curated/verified/{shard}/queries.parquet", shard=SHARDS),
+        responses=expand("data/responses/filtered/{shard}/responses.parquet", shard=SHARDS),
+        scores=expand("data/responses/scored/{shard}/scores.parquet", shard=SHARDS),
+        queries_scored=expand("data/responses/scored/{shard}/queries.parquet", shard=SHARDS),
         tokenizer="models/base",
     output:
         samples="data/sft/samples.parquet",

@@ -1,21 +1,21 @@
 """Synthetic responses and their scores (paper 2.3, 3).
 
-data/curated/verified/queries.parquet
-  -> data/responses/generated/responses.parquet   n samples a query from the teacher
-  -> data/responses/perplexity/perplexity.parquet of each response under the base model
-  -> data/responses/filtered/                     perplexity, consecutive n-grams, structure
-  -> data/responses/scored/                       a score a response; pass rate or mean reward a query
+data/curated/verified/{shard}/
+  -> data/responses/generated/{shard}/     n samples a query from the teacher
+  -> data/responses/perplexity/{shard}/    of each response under the base model
+  -> data/responses/filtered/{shard}/      perplexity, consecutive n-grams, structure
+  -> data/responses/scored/{shard}/        a score a response; pass rate or mean reward a query
 """
 
 
 rule responses:
     input:
-        queries="data/curated/verified/queries.parquet",
+        queries="data/curated/verified/{shard}/queries.parquet",
     output:
-        responses="data/responses/generated/responses.parquet",
-        report="data/responses/generated/report.json",
+        responses="data/responses/generated/{shard}/responses.parquet",
+        report="data/responses/generated/{shard}/report.json",
     log:
-        "logs/synthesize/responses.log",
+        "logs/synthesize/responses.{shard}.log",
     priority: 1
     threads: 1
     resources:
@@ -34,13 +34,13 @@ rule responses:
 
 rule perplexity:
     input:
-        queries="data/curated/verified/queries.parquet",
-        responses="data/responses/generated/responses.parquet",
+        queries="data/curated/verified/{shard}/queries.parquet",
+        responses="data/responses/generated/{shard}/responses.parquet",
         model="models/base",
     output:
-        perplexity="data/responses/perplexity/perplexity.parquet",
+        perplexity="data/responses/perplexity/{shard}/perplexity.parquet",
     log:
-        "logs/synthesize/perplexity.log",
+        "logs/synthesize/perplexity.{shard}.log",
     priority: 1
     threads: 1
     resources:
@@ -60,15 +60,15 @@ rule perplexity:
 
 rule filter_responses:
     input:
-        queries="data/curated/verified/queries.parquet",
-        responses="data/responses/generated/responses.parquet",
-        perplexity="data/responses/perplexity/perplexity.parquet",
+        queries="data/curated/verified/{shard}/queries.parquet",
+        responses="data/responses/generated/{shard}/responses.parquet",
+        perplexity="data/responses/perplexity/{shard}/perplexity.parquet",
     output:
-        kept="data/responses/filtered/responses.parquet",
-        ledger="data/responses/filtered/ledger.parquet",
-        report="data/responses/filtered/report.json",
+        kept="data/responses/filtered/{shard}/responses.parquet",
+        ledger="data/responses/filtered/{shard}/ledger.parquet",
+        report="data/responses/filtered/{shard}/report.json",
     log:
-        "logs/synthesize/filter_responses.log",
+        "logs/synthesize/filter_responses.{shard}.log",
     priority: 1
     threads: 1
     resources:
@@ -90,15 +90,15 @@ rule filter_responses:
 
 rule score:
     input:
-        queries="data/curated/verified/queries.parquet",
-        responses="data/responses/filtered/responses.parquet",
+        queries="data/curated/verified/{shard}/queries.parquet",
+        responses="data/responses/filtered/{shard}/responses.parquet",
         reward_model="models/reward",
     output:
-        scores="data/responses/scored/scores.parquet",
-        queries_scored="data/responses/scored/queries.parquet",
-        report="data/responses/scored/report.json",
+        scores="data/responses/scored/{shard}/scores.parquet",
+        queries_scored="data/responses/scored/{shard}/queries.parquet",
+        report="data/responses/scored/{shard}/report.json",
     log:
-        "logs/synthesize/score.log",
+        "logs/synthesize/score.{shard}.log",
     priority: 1
     threads: 1
     resources:

@@ -26,7 +26,7 @@ def main(args, recipe):
 
 if __name__ == "__main__":
     parser = stage_parser("pass_rates", __doc__)
-    parser.add_argument("--queries", type=Path, required=True, help="Parquet of amt.rows.QUERY")
+    parser.add_argument("--queries", type=Path, nargs="+", required=True, help="Parquet of amt.rows.QUERY")
     parser.add_argument("--model", type=Path, required=True, help="directory of the SFT model, with hf/ in it")
     parser.add_argument("--pass-rates", type=Path, required=True, help="Parquet to write, a row a query")
     parser.add_argument("--rollouts", type=Path, required=True, help="Parquet to write, a row a response")

@@ -15,7 +15,13 @@ def main(args, recipe):
     from amt.sources.planted import planted
 
     report = write_queries(
-        args.source, args.rows, args.queries, planted(args.source, args.planted), recipe.collect.exclude_licences
+        args.source,
+        args.rows,
+        args.queries,
+        planted(args.source, args.planted),
+        recipe.collect.exclude_licences,
+        shard=args.shard,
+        shards=recipe.sources[args.source].shards,
     )
     write_report(args.report, {"stage": "queries", **asdict(report)})
 
@@ -23,6 +29,7 @@ def main(args, recipe):
 if __name__ == "__main__":
     parser = stage_parser("queries", __doc__)
     parser.add_argument("--source", required=True, help="its name under sources in the recipe")
+    parser.add_argument("--shard", type=int, required=True, help="which of sources.SOURCE.shards, from 0")
     parser.add_argument("--rows", type=Path, required=True, help="Parquet of the published rows")
     parser.add_argument("--planted", type=Path, required=True, help="JSON of the faults planted among sample rows")
     parser.add_argument("--queries", type=Path, required=True, help="Parquet of amt.rows.QUERY to write")

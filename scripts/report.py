@@ -51,12 +51,12 @@ def planted_responses(queries, recipe):
 
     from amt.chat import with_system_prompt
     from amt.rewards.dispatch import reward_kind
-    from amt.rows import QUERY, read_rows
+    from amt.rows import QUERY, read_shards
     from amt.seeds import seed_for
     from amt.standins.roles import fault_of
 
     planted = {}
-    for row in read_rows(queries, QUERY):
+    for row in read_shards(queries, QUERY):
         messages = with_system_prompt(json.loads(row["messages"]), recipe.responses.system_prompt)
         for sample in range(recipe.responses.samples):
             seed = seed_for(recipe.seed, "responses", row["row_id"], sample)
@@ -73,8 +73,8 @@ if __name__ == "__main__":
     parser.add_argument("--curve", type=Path, required=True, help="length and stop ratio over SFT checkpoints, JSON")
     parser.add_argument("--stage-reports", type=Path, nargs="+", required=True, help="reports of the stages, JSON")
     parser.add_argument("--ledgers", type=Path, nargs="+", required=True, help="Parquet of amt.rows.LEDGER")
-    parser.add_argument("--queries", type=Path, required=True, help="what the teacher was asked, Parquet")
-    parser.add_argument("--response-scores", type=Path, required=True, help="Parquet of amt.rows.SCORE")
+    parser.add_argument("--queries", type=Path, nargs="+", required=True, help="what the teacher was asked, Parquet")
+    parser.add_argument("--response-scores", type=Path, nargs="+", required=True, help="Parquet of amt.rows.SCORE")
     parser.add_argument("--samples", type=Path, required=True, help="the SFT set, Parquet")
     parser.add_argument("--sft", type=Path, required=True, help="SFT model directory, for its metrics.jsonl")
     parser.add_argument("--rl1", type=Path, required=True, help="model directory of GRPO stage 1")

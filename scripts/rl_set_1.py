@@ -21,7 +21,7 @@ def main(args, recipe):
 
 if __name__ == "__main__":
     parser = stage_parser("rl_set_1", __doc__)
-    parser.add_argument("--queries", type=Path, required=True, help="Parquet of the verified queries")
+    parser.add_argument("--queries", type=Path, nargs="+", required=True, help="Parquet of the verified queries")
     parser.add_argument("--pass-rates", type=Path, required=True, help="Parquet of their pass rates")
     parser.add_argument("--kept", type=Path, required=True, help="Parquet to write: the queries of stage 1")
     parser.add_argument("--ledger", type=Path, required=True, help="Parquet to write: what became of each query")

@@ -22,7 +22,7 @@ def main(args, recipe):
 
 if __name__ == "__main__":
     parser = stage_parser("rl_set_2", __doc__)
-    parser.add_argument("--queries", type=Path, required=True, help="Parquet of the verified queries")
+    parser.add_argument("--queries", type=Path, nargs="+", required=True, help="Parquet of the verified queries")
     parser.add_argument("--stage1", type=Path, required=True, help="Parquet of the queries of stage 1")
     parser.add_argument("--model", type=Path, required=True, help="directory of stage 1's model, with rollouts/ in it")
     parser.add_argument("--kept", type=Path, required=True, help="Parquet to write: the queries of stage 2")

@@ -27,10 +27,12 @@ def main(args, recipe):
 
 if __name__ == "__main__":
     parser = stage_parser("sft_set", __doc__)
-    parser.add_argument("--queries", type=Path, required=True, help="Parquet of amt.rows.QUERY")
-    parser.add_argument("--responses", type=Path, required=True, help="Parquet of amt.rows.RESPONSE")
-    parser.add_argument("--scores", type=Path, required=True, help="Parquet of amt.rows.SCORE")
-    parser.add_argument("--queries-scored", type=Path, required=True, help="Parquet of verify scores by query")
+    parser.add_argument("--queries", type=Path, nargs="+", required=True, help="Parquet of amt.rows.QUERY")
+    parser.add_argument("--responses", type=Path, nargs="+", required=True, help="Parquet of amt.rows.RESPONSE")
+    parser.add_argument("--scores", type=Path, nargs="+", required=True, help="Parquet of amt.rows.SCORE")
+    parser.add_argument(
+        "--queries-scored", type=Path, nargs="+", required=True, help="Parquet of verify scores by query"
+    )
     parser.add_argument("--tokenizer", type=Path, required=True, help="Hugging Face directory of the base model")
     parser.add_argument("--samples", type=Path, required=True, help="Parquet to write: token ids and loss masks")
     parser.add_argument("--packs", type=Path, required=True, help="Parquet to write: samples of each packed sequence")

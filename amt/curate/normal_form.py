@@ -3,14 +3,29 @@
 Invariant: texts of one normal form differ at most in case, spacing, punctuation that carries no mathematics,
 and compatible spellings of a character (NFKC). Numbers, operators, brackets and the letters of every script
 stay, so problems that differ in one of them never share a normal form.
+
+Texts are taken apart by compiled code, many at once. What a token is:
+
+    1,234.5            a run of numerals with its inner points and commas
+    word               a run of letters and their marks; of scripts written without spaces, each letter alone
+    - + * / = < > …    signs of mathematics and currency (not $), one by one, but != <= >= together
+    ( ) [ ] { }        brackets
+    ! ' :              only where they compute: after a numeral or closing bracket (a run of them), between a letter
+                       and (, between numerals
+
+A hyphen within a word (well-known, x-axis) is no minus, and no token.
 """
 
+import functools
 import json
 import unicodedata
-from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import regex
+from numba import njit
 
 # NFKC would turn x² into x2, 2² into 22, 5½ into 51/2 and 10₂ into 102.
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿ", "0123456789+-n")
@@ -23,42 +38,29 @@ _SPELLINGS = str.maketrans(
     | {"≤": "<=", "≥": ">=", "≠": "!=", "′": "'", "’": "'"}
 )
 
-_TOKEN = regex.compile(
-    r"""
-      \p{N}+(?:[.,]\p{N}+)*                                       # a number with its inner points and commas
-    | [\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}]                   # scripts without spaces: one by one
-    | (?:(?![\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}])[\p{L}\p{M}])+
-    | (?<=\p{L}\p{L})-(?=\p{L})(*SKIP)(*FAIL)                     # the hyphen of a word is no minus
-    | (?<=\p{L})-(?=\p{L}\p{L})(*SKIP)(*FAIL)
-    | (?<=[\p{N})\]])!+                                           # factorial, not surprise
-    | !=|<=|>=
-    | (?<=\p{L})'(?=\()                                           # the derivative f'(x)
-    | (?<=\p{N}):(?=\p{N})                                        # ratio
-    | [-+*/=<>^%|~()\[\]{}\p{Sm}\p{Sc}&&[^$]]
-    """,
-    regex.VERSION1 | regex.VERBOSE,
-)
-_OPERATOR = regex.compile(r"[-+*/=<>^%|~!\p{Sm}:']+")
-_BRACKETS = frozenset("()[]{}")
-_NUMBER = regex.compile(r"\p{N}")
+NUMBER, WORD, SIGN, CURRENCY, OPENING, CLOSING = 1, 2, 3, 4, 5, 6
+"""Kinds of tokens."""
 
-# Words that do an operator's work: two texts that differ in one of them are two problems.
-_COMPARING_WORDS = frozenset(
-    """more less fewer greater larger smaller bigger least most maximum minimum maximal minimal max min largest smallest
-    highest lowest longest shortest not no never without before after first last odd even increase decrease increases
-    decreases increased decreased ascending descending sum difference product quotient plus minus times divided add
-    le ge leq geq lt gt neq ne approx equiv cdot div pm mp cup cap subset supset sin cos tan sec csc cot log ln sqrt
-    subtract multiply divide positive negative inside outside above below all any none true false""".split()
-)
-
-_NUMBER_WORDS = {
+# What a character is; a character may be several things.
+_NUMERAL, _LETTER, _MARK, _ALONE, _SIGN, _CURRENCY, _OPENING, _CLOSING = (1 << bit for bit in range(8))
+_PROPERTIES = {
+    _NUMERAL: r"\p{N}",
+    _LETTER: r"\p{L}",
+    _MARK: r"\p{M}",
+    _ALONE: r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}]",  # scripts without spaces
+    _SIGN: r"[-+*/=<>^%|~\p{Sm}]",
+    _CURRENCY: r"[\p{Sc}&&[^$]]",  # $ encloses formulas
+    _OPENING: r"[(\[{]",
+    _CLOSING: r"[)\]}]",
+}
+NUMBER_WORDS = {
     word: str(value)
     for value, word in enumerate(
         """zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen
         seventeen eighteen nineteen twenty""".split()
     )
 } | {"thirty": "30", "forty": "40", "fifty": "50", "sixty": "60", "seventy": "70", "eighty": "80", "ninety": "90"}
-_NUMBER_WORDS |= {
+NUMBER_WORDS |= {
     "hundred": "100",
     "thousand": "1000",
     "million": "1000000",
@@ -66,6 +68,13 @@ _NUMBER_WORDS |= {
     "twice": "2",
     "double": "2",
 }
+"""Words that are numbers, and which."""
+
+_NUMBER = regex.compile(r"\p{N}")
+_BRACKETS = frozenset("()[]{}")
+_BETWEEN = "\0"
+_EXCLAMATION, _EQUALS, _LESS, _GREATER, _HYPHEN, _QUOTE, _COLON, _POINT, _COMMA, _BRACE = map(ord, "!=<>-':.,}")
+_OPENING_PARENTHESIS = ord("(")
 
 
 def conversation_text(row: dict[str, Any]) -> str:
@@ -75,13 +84,38 @@ def conversation_text(row: dict[str, Any]) -> str:
     return "\n".join([*earlier, row["query"]])
 
 
+@dataclass(frozen=True)
+class Tokens:
+    """The tokens of N texts, T in all, in order."""
+
+    starts: np.ndarray
+    """[N + 1] int64: text n has the tokens from starts[n] up to starts[n + 1]."""
+    kinds: np.ndarray
+    """[T] uint8: NUMBER, WORD, SIGN, CURRENCY, OPENING or CLOSING."""
+    hashes: np.ndarray
+    """[T] uint64 of the token's characters; never 0."""
+    spans: np.ndarray
+    """[T, 2] int64: first character and end in `characters`."""
+    characters: str
+    """All texts, as their tokens are read: folded to one spelling and case."""
+
+    def words_of(self, text: int) -> list[str]:
+        """The tokens of one text as strings."""
+        first, end = self.starts[text], self.starts[text + 1]
+        return [self.characters[left:right] for left, right in self.spans[first:end].tolist()]
+
+
+def tokenize(texts: Sequence[str]) -> Tokens:
+    """Take texts apart. A batch of some thousand is best: its characters are held four times over."""
+    characters = _BETWEEN.join([_one_spelling(text) for text in texts]).casefold()
+    points = np.frombuffer(characters.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+    starts, kinds, hashes, spans = _scan(points, _character_classes(), len(texts))
+    return Tokens(starts, kinds, hashes, spans, characters)
+
+
 def tokens(text: str) -> list[str]:
     """Words, numbers, operators and brackets in order."""
-    if not text.isascii():
-        text = _SUPERSCRIPT_RUN.sub(lambda run: "^" + run[0].translate(_SUPERSCRIPTS), text)
-        text = _NUMBER_SIGN.sub(r" \g<0>", text).translate(_SPELLINGS)
-        text = unicodedata.normalize("NFKC", text).translate(_SPELLINGS)
-    return _TOKEN.findall(_BULLET.sub("", _EMPHASIS.sub(r"\2", text)).casefold())
+    return tokenize([text]).words_of(0)
 
 
 def normal_form(text: str) -> str:
@@ -100,27 +134,129 @@ def numbers_in_order(text_tokens: list[str], *, spelled_out: bool = True) -> lis
     for token in text_tokens:
         if _NUMBER.match(token):
             found.append(token)
-        elif spelled_out and token in _NUMBER_WORDS:
-            found.append(_NUMBER_WORDS[token])
+        elif spelled_out and token in NUMBER_WORDS:
+            found.append(NUMBER_WORDS[token])
     return found
 
 
-def formulas(text_tokens: list[str]) -> tuple[tuple[str, int], ...]:
-    """Runs of numbers, operators, brackets and single letters, and words that do an operator's work, with counts.
+def hash_of(token: str) -> int:
+    """The hash that `tokenize` gives to a token."""
+    return int(_hash(np.frombuffer(token.encode("utf-32-le"), dtype=np.uint32)))
 
-    Equal formulas have equal numbers: they are what two wordings of one problem share exactly.
-    """
-    found: Counter = Counter()
-    run: list[str] = []
-    for token in [*text_tokens, ""]:
-        value = _NUMBER_WORDS.get(token, token)
-        single_letter = len(token) == 1 and token.isascii() and token.isalpha() and token not in "ai"
-        if _NUMBER.match(value) or _OPERATOR.fullmatch(token) or token in _BRACKETS or single_letter:
-            run.append(value)
+
+def _one_spelling(text: str) -> str:
+    if not text.isascii():
+        text = _SUPERSCRIPT_RUN.sub(lambda run: "^" + run[0].translate(_SUPERSCRIPTS), text)
+        text = _NUMBER_SIGN.sub(r" \g<0>", text).translate(_SPELLINGS)
+        text = unicodedata.normalize("NFKC", text).translate(_SPELLINGS)
+    if "*" in text:
+        text = _EMPHASIS.sub(r"\2", text)
+    if "-" in text or "*" in text:
+        text = _BULLET.sub("", text)
+    return text.replace(_BETWEEN, " ")
+
+
+@functools.cache
+def _character_classes() -> np.ndarray:
+    """[number of code points] uint8: the properties of each character."""
+    classes = np.zeros(0x110000, dtype=np.uint8)
+    every = "".join(map(chr, range(len(classes))))
+    for bit, pattern in _PROPERTIES.items():
+        for run in regex.finditer(f"(?:{pattern})+", every, regex.VERSION1):
+            classes[run.start() : run.end()] |= bit
+    return classes
+
+
+@njit(cache=True)
+def _hash(points):
+    """FNV-like over characters, then spread by the finalizer of SplitMix64."""
+    value = np.uint64(0x9E3779B97F4A7C15)
+    for point in points:
+        value = (value ^ np.uint64(point)) * np.uint64(0x100000001B3)
+        value ^= value >> np.uint64(29)
+    value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    value = (value ^ (value >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return max(value ^ (value >> np.uint64(31)), np.uint64(1))
+
+
+@njit(cache=True)
+def _scan(points, classes, texts):
+    """starts, kinds, hashes and spans of Tokens."""
+    length = len(points)
+    starts = np.zeros(texts + 1, dtype=np.int64)
+    kinds = np.empty(length, dtype=np.uint8)
+    hashes = np.empty(length, dtype=np.uint64)
+    spans = np.empty((length, 2), dtype=np.int64)
+    found = 0
+    text = 0
+    here = 0
+    while here < length:
+        if points[here] == 0:
+            text += 1
+            starts[text] = found
+            here += 1
             continue
-        if not _BRACKETS.issuperset(run):
-            found[" ".join(run)] += 1
-        run = []
-        if token in _COMPARING_WORDS:
-            found[token] += 1
-    return tuple(sorted(found.items()))
+        kind, end = _token_at(points, classes, here)
+        if kind:
+            kinds[found] = kind
+            hashes[found] = _hash(points[here:end])
+            spans[found, 0] = here
+            spans[found, 1] = end
+            found += 1
+        here = end
+    starts[texts] = found
+    return starts, kinds[:found].copy(), hashes[:found].copy(), spans[:found].copy()
+
+
+@njit(cache=True)
+def _token_at(points, classes, here):
+    """(kind of the token that begins here, where it ends); kind 0 where none does."""
+    length = len(points)
+    point = points[here]
+    what = classes[point]
+    before = classes[points[here - 1]] if here else 0
+    after = classes[points[here + 1]] if here + 1 < length else 0
+    end = here + 1
+    if what & _NUMERAL:
+        while end < length:
+            if classes[points[end]] & _NUMERAL:
+                end += 1
+            elif (
+                (points[end] == _POINT or points[end] == _COMMA)
+                and end + 1 < length
+                and classes[points[end + 1]] & _NUMERAL
+            ):
+                end += 2
+            else:
+                break
+        return NUMBER, end
+    if what & _ALONE:
+        return WORD, end
+    if what & (_LETTER | _MARK):
+        while end < length and classes[points[end]] & (_LETTER | _MARK) and not classes[points[end]] & _ALONE:
+            end += 1
+        return WORD, end
+    if point == _HYPHEN and before & _LETTER and after & _LETTER:
+        two_before = here >= 2 and classes[points[here - 2]] & _LETTER
+        two_after = here + 2 < length and classes[points[here + 2]] & _LETTER
+        return (0, end) if two_before or two_after else (SIGN, end)
+    if point == _EXCLAMATION:
+        computes = before & _NUMERAL or (before & _CLOSING and points[here - 1] != _BRACE)
+        if computes:
+            while end < length and points[end] == _EXCLAMATION:
+                end += 1
+            return SIGN, end
+        return (SIGN, end + 1) if end < length and points[end] == _EQUALS else (0, end)
+    if (point in (_LESS, _GREATER)) and end < length and points[end] == _EQUALS:
+        return SIGN, end + 1
+    if point == _QUOTE:
+        return (SIGN, end) if before & _LETTER and end < length and points[end] == _OPENING_PARENTHESIS else (0, end)
+    if point == _COLON:
+        return (SIGN, end) if before & _NUMERAL and after & _NUMERAL else (0, end)
+    if what & _OPENING:
+        return OPENING, end
+    if what & _CLOSING:
+        return CLOSING, end
+    if what & _CURRENCY:
+        return CURRENCY, end
+    return (SIGN, end) if what & _SIGN else (0, end)

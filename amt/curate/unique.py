@@ -1,216 +1,249 @@
-"""Remove exact and near duplicates (paper 2.2).
+"""Remove exact and near duplicates (paper 2.2), out of core: fingerprints lie in memory, texts pass through.
 
 Invariant: near duplicates have the same formulas (so the same numbers, operators, brackets and variables), the same
 comparing words, their numbers in the same context, and no two of a cluster contradict each other in ground truth,
 instructions or the expected result of a test. Of every cluster one row is kept: the one whose source stands first in
-source_order, then the one with the smallest row_id.
+source_order, then the one with the smallest row_id. How the rows lie in shards, before and after, decides nothing.
 
-Exact: equal normal forms (amt.curate.normal_form). Near: MinHash with locality-sensitive hashing over word
-shingles; the guards are part of the bucket's key, so the thousand instances of one template that differ in
-numbers never meet. A conversation counts with all its turns.
+Exact: equal normal forms (amt.curate.normal_form). Near: amt.curate.clusters. A conversation counts with all its turns.
 
 `detail` of a removed row is JSON: same_as (the row_id that stays) and, where the ground truths of equal texts differ,
 ground_truth and kept_ground_truth.
 """
 
-import hashlib
-import json
-from collections import defaultdict
-from collections.abc import Iterator
+import contextlib
+import logging
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import regex
+import pyarrow as pa
+import pyarrow.compute as pc
 
-from amt.curate.normal_form import conversation_text, formulas, normal_form, numbers_in_order, tokens, words
-from amt.ledger import Ledger, write_report
+from amt.curate.clusters import Clusters, first_equal, join_near, sharing
+from amt.curate.fingerprint import GROUND_TRUTH, signature_matrix, texts_of
+from amt.curate.same_problem import same_number_contexts
+from amt.errors import DataError
+from amt.ledger import Ledger, StageReport, total, write_report
 from amt.params import Unique
-from amt.rows import QUERY, canonical_json, read_rows, write_rows
+from amt.rows import FINGERPRINT, QUERY, TableWriter, batches, canonical_json, row_groups
 
-# Rows of a larger bucket are compared with its first row only; all of them share numbers and operators already.
-ALL_PAIRS_UP_TO = 64
-TEXTS_AT_ONCE = 512  # their shingles stay in the processor's cache
-_SENTENCE_END = regex.compile(r"(?<=[.?!;。？！])\s+|\n+")
+REASONS = (None, "exact_duplicate", "near_duplicate")
 
+_IDS = pa.schema([QUERY.field("row_id")])
 
-def unique(*, queries: list[Path], kept: Path, ledger: Path, report: Path, settings: Unique) -> None:
-    """Write the rows that stay, what became of each, and counts by reason (exact_duplicate, near_duplicate)."""
-    rows = [row for path in queries for row in read_rows(path, QUERY)]
-    rank = {source: number for number, source in enumerate(settings.source_order)}
-    rows.sort(key=lambda row: (rank.get(row["source"], len(rank)), row["row_id"]))
-    book = Ledger("unique")
-
-    first: dict[str, dict[str, Any]] = {}
-    for row in rows:
-        original = first.setdefault(normal_form(conversation_text(row)), row)
-        if original is not row:
-            book.drop(row, "exact_duplicate", _detail(row, original))
-
-    candidates = list(first.values())
-    texts = [conversation_text(row) for row in candidates]
-    remaining = []
-    for number, original in enumerate(near_duplicates(texts, [_truths(row) for row in candidates], settings)):
-        if original == number:
-            book.keep(candidates[number])
-            remaining.append(candidates[number])
-        else:
-            book.drop(candidates[number], "near_duplicate", _detail(candidates[number], candidates[original]))
-    write_rows(kept, remaining, QUERY)
-    book.write(ledger)
-    write_report(report, book.report(len(rows), len(remaining)))
+log = logging.getLogger(__name__)
 
 
-def near_duplicates(texts: list[str], truths: list[dict[str, str]], settings: Unique) -> list[int]:
-    """For each text the first text of its cluster; for most that is itself.
+@dataclass(frozen=True)
+class Corpus:
+    """Fingerprints of all files, in order of preference: N places."""
+
+    row_ids: pa.ChunkedArray
+    """[N]"""
+    lines: np.ndarray
+    """[N] int64: where the row lies, counted through all files."""
+    marks: dict[str, np.ndarray]
+    """[N] each: exact_high, exact_low, formulas, comparing, in_order, numbers."""
+    truth_starts: np.ndarray
+    truths: np.ndarray
+    """As amt.curate.clusters.Clusters takes them."""
+
+
+def unique(
+    *,
+    queries: Sequence[Path],
+    fingerprints: Sequence[Path],
+    kept: Sequence[Path],
+    ledgers: Sequence[Path],
+    report: Path,
+    settings: Unique,
+) -> None:
+    """Write the rows that stay, what became of each, and counts by reason (exact_duplicate, near_duplicate).
 
     Args:
-        texts: in order of preference.
-        truths: what each knows of right answers; two that contradict each other are two problems.
+        queries, fingerprints: as many of each, line by line the same rows.
+        kept, ledgers: one of each a shard; a row's id decides about its shard.
     """
-    near = settings.near_duplicates
-    text_tokens = [tokens(text) for text in texts]
-    text_words = [words(found) for found in text_tokens]
-    guards = np.array([_guard(*pair) for pair in zip(texts, text_tokens, strict=True)], dtype=np.uint64)
-    signatures = minhash(text_words, near.shingle_words, near.permutations)
-    root = list(range(len(texts)))
-    known = list(truths)  # of a root: what any row of its cluster knows
-
-    def find(number: int) -> int:
-        while root[number] != number:
-            root[number] = root[root[number]]
-            number = root[number]
-        return number
-
-    for left, right in _candidate_pairs(signatures, guards, near.bands):
-        a, b = find(left), find(right)
-        if a == b or (signatures[left] == signatures[right]).mean() < near.jaccard:
-            continue
-        if _may_agree(known[a], known[b]) and same_number_contexts(texts[left], texts[right]):
-            root[max(a, b)] = min(a, b)
-            known[min(a, b)] = known[a] | known[b]
-    return [find(number) for number in range(len(texts))]
+    for path, prints in zip(queries, fingerprints, strict=True):
+        check_beside(path, prints)
+    corpus = read_corpus(fingerprints, settings.source_order)
+    log.info("%d queries", len(corpus.lines))
+    reasons, originals = duplicates(corpus, queries, fingerprints, settings)
+    log.info("%d exact and %d near duplicates", (reasons == 1).sum(), (reasons == 2).sum())
+    write_report(report, _write(corpus, reasons, originals, queries, kept, ledgers))
 
 
-def minhash(text_words: list[list[str]], shingle_words: int, permutations: int) -> np.ndarray:
-    """[texts, permutations] smallest hash of each text's word shingles; a short text is one shingle."""
-    hash_of: dict[str, int] = {}
-    flat, starts = [], []
-    for found in text_words:
-        starts.append(len(flat))
-        for word in found:
-            if word not in hash_of:
-                hash_of[word] = int.from_bytes(hashlib.blake2b(word.encode(), digest_size=8).digest(), "big")
-            flat.append(hash_of[word])
-        # Missing words of a text shorter than one shingle.
-        flat.extend([0] * max(0, shingle_words - len(found)))
-    word_hash = np.array(flat, dtype=np.uint64)
-    start = np.array(starts, dtype=np.int64)
-    count = np.maximum(np.array([len(found) for found in text_words], dtype=np.int64) - shingle_words + 1, 1)
-    shingle_start = np.concatenate([[0], np.cumsum(count)])
-    position = np.arange(shingle_start[-1]) - np.repeat(shingle_start[:-1] - start, count)
-    shingle = np.zeros(len(position), dtype=np.uint64)
-    for offset in range(shingle_words):
-        shingle = _mix(shingle * np.uint64(0x9E3779B97F4A7C15) + word_hash[position + offset])
-
-    factor = _mix(np.arange(1, permutations + 1, dtype=np.uint64)) | np.uint64(1)
-    signatures = np.zeros((len(text_words), permutations), dtype=np.uint64)
-    for first in range(0, len(text_words), TEXTS_AT_ONCE):
-        last = min(first + TEXTS_AT_ONCE, len(text_words))
-        part = shingle[shingle_start[first] : shingle_start[last]]
-        part_start = shingle_start[first:last] - shingle_start[first]
-        for number in range(permutations):
-            hashed = part * factor[number]
-            hashed ^= hashed >> np.uint64(32)
-            signatures[first:last, number] = np.minimum.reduceat(hashed, part_start)
-    return signatures
+def check_beside(queries: Path, fingerprints: Path) -> None:
+    ids = [[part["row_id"] for part in batches(path, _IDS)] for path in (queries, fingerprints)]
+    together, beside = (
+        pa.chunked_array([chunk for part in parts for chunk in part.chunks], pa.string()) for parts in ids
+    )
+    if not together.equals(beside):
+        raise DataError(f"{fingerprints} is not of the rows of {queries}. Delete it and run snakemake again.")
 
 
-def same_number_contexts(left: str, right: str) -> bool:
-    """Whether each number does the same work in both texts, which have the same numbers.
+def read_corpus(fingerprints: Sequence[Path], source_order: Sequence[str]) -> Corpus:
+    narrow = pa.schema([field for field in FINGERPRINT if field.name != "signature"])
+    table = pa.concat_tables(
+        [part for path in fingerprints for part in batches(path, narrow)] or [narrow.empty_table()]
+    )
+    # row_id is source:digest (amt.rows.row_id)
+    sources = pc.list_element(pc.split_pattern(table["row_id"], ":", max_splits=1), 0)
+    rank = pc.fill_null(pc.index_in(sources, pa.array(source_order, pa.string())), len(source_order))
+    order = pc.sort_indices(
+        pa.table([rank, table["row_id"]], names=["rank", "row_id"]),
+        sort_keys=[("rank", "ascending"), ("row_id", "ascending")],
+    )
+    lines = order.to_numpy().astype(np.int64)
+    table = table.take(order)
+    truths = table["truths"].combine_chunks()
+    starts = np.concatenate([[0], np.cumsum(pc.list_value_length(truths).to_numpy())]).astype(np.int64)
+    names = ("exact_high", "exact_low", "formulas", "comparing", "in_order", "numbers")
+    return Corpus(
+        table["row_id"],
+        lines,
+        {name: table[name].to_numpy() for name in names},
+        starts // 2,
+        pc.list_flatten(truths).to_numpy().reshape(-1, 2),
+    )
 
-    Numbers in the same order do. In another order, sentences may have been moved (fine) or numbers swapped
-    (another problem): the sentence most like each sentence with numbers must hold the same numbers.
-    """
-    if numbers_in_order(tokens(left)) == numbers_in_order(tokens(right)):
-        return True
-    left_sentences, right_sentences = _sentences(left), _sentences(right)
-    for said, held in left_sentences:
-        most_alike = max(right_sentences, key=lambda other: (_alike(said, other[0]), other[1] == held), default=None)
-        if most_alike is None or most_alike[1] != held:
-            return False
-    return True
+
+def duplicates(
+    corpus: Corpus, queries: Sequence[Path], fingerprints: Sequence[Path], settings: Unique
+) -> tuple[np.ndarray, np.ndarray]:
+    """[N] uint8 number of the reason (0: it stays), and [N] int64 place of the row that stays instead."""
+    marks = corpus.marks
+    originals = first_equal(marks["exact_high"], marks["exact_low"])
+    reasons = (originals != np.arange(len(originals))).astype(np.uint8)
+
+    firsts = np.flatnonzero(reasons == 0)
+    places = firsts[sharing(marks["formulas"][firsts])]
+    if len(places) == 0:
+        return reasons, originals
+    signatures = _signatures(fingerprints, corpus.lines[places])
+    starts, truths = _taken(corpus.truth_starts, corpus.truths, places)
+    clusters = Clusters(starts, truths)
+    chosen = {name: marks[name][places] for name in ("formulas", "comparing", "in_order", "numbers")}
+    doubtful = join_near(clusters, signatures, settings=settings.near_duplicates, **chosen)
+    texts = _texts(queries, corpus.lines[places], np.unique(doubtful))
+    for left, right in doubtful.tolist():
+        pair = np.array([[left, right]])
+        if len(clusters.apart(pair)) and same_number_contexts(texts[left], texts[right]):
+            clusters.join(pair)
+
+    nearest = np.arange(len(originals))
+    nearest[places] = places[clusters.firsts()]
+    near = nearest != np.arange(len(nearest))
+    reasons[near] = 2
+    # A copy of a row that goes is a copy of what stays in its place.
+    return reasons, nearest[originals]
 
 
-def _sentences(text: str) -> list[tuple[set[str], list[str]]]:
-    """(words without numbers, numbers in order) of each sentence that holds numbers."""
-    found = []
-    for sentence in _SENTENCE_END.split(text):
-        sentence_tokens = tokens(sentence)
-        if held := numbers_in_order(sentence_tokens):
-            found.append((set(words(sentence_tokens)) - set(held), held))
+def shard_of(row_id: str, shards: int) -> int:
+    """Where a row lies after the merge: its id alone decides, so that it stays there when others come and go."""
+    return zlib.crc32(row_id.encode()) % shards
+
+
+def _signatures(fingerprints: Sequence[Path], lines: np.ndarray) -> np.ndarray:
+    """[N, permutations] uint16 of these lines."""
+    found = None
+    for numbers, part in _parts(fingerprints, FINGERPRINT, ["signature"], lines):
+        signatures = signature_matrix(part["signature"])
+        found = np.empty((len(lines), signatures.shape[1]), dtype=np.uint16) if found is None else found
+        found[numbers] = signatures
     return found
 
 
-def _alike(left: set[str], right: set[str]) -> float:
-    return len(left & right) / max(1, len(left | right))
+def _texts(queries: Sequence[Path], lines: np.ndarray, wanted: np.ndarray) -> dict[int, str]:
+    """{number: text} of the wanted numbers of these lines."""
+    texts = {}
+    for numbers, part in _parts(queries, QUERY, ["query", "messages"], lines[wanted]):
+        texts |= zip(wanted[numbers].tolist(), texts_of(part), strict=True)
+    return texts
 
 
-def _truths(row: dict[str, Any]) -> dict[str, str]:
-    """What is known of right answers: the ground truth, the instructions, and the result of each test's input.
-
-    Datasets test the same problem with other inputs: that is no contradiction.
-    """
-    truths = {} if row["ground_truth"] is None else {"ground_truth": normal_form(row["ground_truth"])}
-    if row["instructions"] is not None:
-        truths["instructions"] = row["instructions"]
-    for case in json.loads(row["tests"] or "{}").get("cases", ()):
-        given = {name: value for name, value in case.items() if name not in ("expected", "stdout")}
-        truths[canonical_json(given)] = canonical_json(case.get("expected", case.get("stdout", "").strip()))
-    return truths
-
-
-def _may_agree(left: dict[str, str], right: dict[str, str]) -> bool:
-    return all(left[name] == right[name] for name in left.keys() & right.keys())
+def _parts(
+    paths: Sequence[Path], schema: pa.Schema, columns: list[str], lines: np.ndarray
+) -> Iterator[tuple[np.ndarray, pa.Table]]:
+    """What stands in these lines, counted through all files: (numbers of lines, their rows), a row group at a time."""
+    order = np.argsort(lines, kind="stable")
+    ordered = lines[order]
+    wanted = pa.schema([schema.field(name) for name in columns])
+    begin = 0
+    for path in paths:
+        for size, read in row_groups(path, wanted):
+            first, last = np.searchsorted(ordered, [begin, begin + size])
+            if first < last:
+                yield order[first:last], read().take(ordered[first:last] - begin)
+            begin += size
 
 
-def _detail(row: dict[str, Any], original: dict[str, Any]) -> str:
-    detail = {"same_as": original["row_id"]}
-    truths = row["ground_truth"], original["ground_truth"]
-    if None not in truths and normal_form(truths[0]) != normal_form(truths[1]):
-        detail |= {"ground_truth": truths[0], "kept_ground_truth": truths[1]}
+def _taken(starts: np.ndarray, values: np.ndarray, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Starts and values of some places of a ragged array."""
+    counts = np.diff(starts)[places]
+    begins = np.concatenate([[0], np.cumsum(counts)])
+    return begins, values[np.repeat(starts[places] - begins[:-1], counts) + np.arange(begins[-1])]
+
+
+def _write(
+    corpus: Corpus,
+    reasons: np.ndarray,
+    originals: np.ndarray,
+    queries: Sequence[Path],
+    kept: Sequence[Path],
+    ledgers: Sequence[Path],
+) -> StageReport:
+    """Pass all rows through once more; what stays goes to its shard, and every row into its shard's ledger."""
+    place_of = np.empty(len(corpus.lines), dtype=np.int64)
+    place_of[corpus.lines] = np.arange(len(place_of))
+    answers = _other_answers(corpus, originals, queries)
+    books = [Ledger("unique") for _ in ledgers]
+    rows_in, rows_out = np.zeros(len(kept), dtype=np.int64), np.zeros(len(kept), dtype=np.int64)
+    begin = 0
+    with contextlib.ExitStack() as stack:
+        writers = [stack.enter_context(TableWriter(path, QUERY)) for path in kept]
+        for rows in (part for path in queries for part in batches(path, QUERY)):
+            places = place_of[begin : begin + len(rows)]
+            begin += len(rows)
+            ids, sources = rows["row_id"].to_pylist(), rows["source"].to_pylist()
+            shards = np.array([shard_of(row_id, len(kept)) for row_id in ids])
+            for shard, writer in enumerate(writers):
+                staying = (reasons[places] == 0) & (shards == shard)
+                writer.write(rows.filter(staying))
+                rows_in[shard] += (shards == shard).sum()
+                rows_out[shard] += staying.sum()
+            for row_id, source, place, shard in zip(ids, sources, places, shards, strict=True):
+                row = {"row_id": row_id, "source": source}
+                if reason := REASONS[reasons[place]]:
+                    books[shard].drop(row, reason, _detail(corpus, place, originals[place], answers))
+                else:
+                    books[shard].keep(row)
+        for book, path in zip(books, ledgers, strict=True):
+            book.write(path)
+    return total(book.report(*map(int, counts)) for book, *counts in zip(books, rows_in, rows_out, strict=True))
+
+
+def _other_answers(corpus: Corpus, originals: np.ndarray, queries: Sequence[Path]) -> dict[int, str]:
+    """{place: ground truth} of equal texts whose ground truths differ."""
+    asked = corpus.truth_starts[:-1]
+    knows = np.zeros(len(originals), dtype=bool)
+    has_truths = np.flatnonzero(np.diff(corpus.truth_starts))
+    knows[has_truths] = corpus.truths[asked[has_truths], 0] == GROUND_TRUTH
+    answer = np.zeros(len(originals), dtype=np.uint64)
+    answer[knows] = corpus.truths[asked[knows], 1]
+    differ = np.flatnonzero(knows & knows[originals] & (answer != answer[originals]))
+    wanted = np.unique(np.concatenate([differ, originals[differ]]))
+    answers = {}
+    for numbers, part in _parts(queries, QUERY, ["ground_truth"], corpus.lines[wanted]):
+        answers |= zip(wanted[numbers].tolist(), part["ground_truth"].to_pylist(), strict=True)
+    return answers
+
+
+def _detail(corpus: Corpus, place: int, original: int, answers: dict[int, str]) -> str:
+    detail = {"same_as": corpus.row_ids[int(original)].as_py()}
+    if place in answers and original in answers and answers[place] != answers[original]:
+        detail |= {"ground_truth": answers[place], "kept_ground_truth": answers[original]}
     return canonical_json(detail)
-
-
-def _guard(text: str, text_tokens: list[str]) -> int:
-    """Hash of what two texts must share exactly."""
-    must_match = repr(formulas(text_tokens)) if text_tokens else text
-    return int.from_bytes(hashlib.blake2b(must_match.encode(), digest_size=8).digest(), "big")
-
-
-def _candidate_pairs(signatures: np.ndarray, guards: np.ndarray, bands: int) -> Iterator[tuple[int, int]]:
-    """Pairs (smaller index first) that share a guard and all rows of some band."""
-    width = signatures.shape[1] // bands
-    seen: set[tuple[int, int]] = set()
-    for band in range(bands):
-        key = guards.copy()
-        for column in range(band * width, (band + 1) * width):
-            key = _mix(key ^ signatures[:, column])
-        buckets: dict[int, list[int]] = defaultdict(list)
-        _, inverse, sizes = np.unique(key, return_inverse=True, return_counts=True)
-        for number in np.flatnonzero(sizes[inverse] > 1):
-            buckets[inverse[number]].append(int(number))
-        for members in buckets.values():
-            firsts = members if len(members) <= ALL_PAIRS_UP_TO else members[:1]
-            for position, left in enumerate(firsts):
-                for right in members[position + 1 :]:
-                    if (left, right) not in seen:
-                        seen.add((left, right))
-                        yield left, right
-
-
-def _mix(value: np.ndarray) -> np.ndarray:
-    """Finalizer of SplitMix64: spreads every bit over all 64."""
-    value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    value = (value ^ (value >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return value ^ (value >> np.uint64(31))

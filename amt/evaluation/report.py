@@ -24,13 +24,13 @@ from amt.evaluation.statistics import Difference, paired_difference
 from amt.ledger import read_report, write_report
 from amt.params import Recipe
 from amt.publish import publish_directory, publish_file
-from amt.rows import CATEGORIES, LEDGER, SCORE, read_table
+from amt.rows import CATEGORIES, LEDGER, SCORE, read_shards, read_table
 
 LABELS = {"base": "base", "sft": "SFT", "rl1": "RL stage 1", "rl2": "RL stage 2"}
 GAINS = (("sft", "rl2"), ("base", "sft"), ("sft", "rl1"), ("rl1", "rl2"))
 STAGES = {
-    "unique": "unique",
     "clean": "clean",
+    "unique": "unique",
     "decontaminate": "decontaminate",
     "verify_math": "verify math",
     "filter_responses": "filter responses",
@@ -39,7 +39,7 @@ STAGES = {
     "rl_set_2": "RL set 2",
 }
 """Ledger stage -> its name on the page, in reading order."""
-CURATED = ("unique", "clean", "decontaminate", "verify_math")
+CURATED = ("clean", "unique", "decontaminate", "verify_math")
 
 GRPO_PANELS = (
     ("reward", "Mean reward", True),
@@ -60,7 +60,7 @@ class Inputs:
     curve: Path
     stage_reports: list[Path]
     ledgers: list[Path]
-    response_scores: Path
+    response_scores: list[Path]
     samples: Path
     sft: Path
     rl1: Path
@@ -239,29 +239,33 @@ def _evaluation(scores: dict[str, Any], recipe: Recipe) -> dict[str, Any]:
 
 
 def _rows(inputs: Inputs, recipe: Recipe, planted_responses: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
-    collected = {path.name.removesuffix(".report.json"): read_report(path) for path in inputs.stage_reports}
-    collected = {name: collected[name] for name in recipe.sources if name in collected}
+    reports = [report for report in map(read_report, inputs.stage_reports) if report.get("stage") == "queries"]
+    by_name = {name: [report for report in reports if report["source"] == name] for name in recipe.sources}
+    collected = {name: shards for name, shards in by_name.items() if shards}
     if lacking := recipe.sources.keys() - collected.keys():
         raise DataError(f"No report of {', '.join(sorted(lacking))} among the stage reports.")
     ledgers = read_ledgers(inputs.ledgers)
-    stages = [_collect_stage(collected), *(_stage(name, ledgers[name]) for name in STAGES if name in ledgers)]
+    stages = [_collect_stage(reports), *(_stage(name, ledgers[name]) for name in STAGES if name in ledgers)]
     samples = Counter(read_table(inputs.samples).column("source").to_pylist())
     by_source = {name: Counter(_kept_sources(entries)) for name, entries in ledgers.items() if name in CURATED}
     curated = [name for name in CURATED if name in ledgers]
     sources = [
         {
             "name": name,
-            "rows_in": report["rows_in"],
-            "kept": [report["kept"], *(by_source[stage][name] for stage in curated)],
+            "rows_in": sum(report["rows_in"] for report in shards),
+            "kept": [
+                sum(report["kept"] for report in shards),
+                *(by_source[stage][name] for stage in curated),
+            ],
             "samples": samples[name],
         }
-        for name, report in collected.items()
+        for name, shards in collected.items()
     ]
     planted: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for report in collected.values():
+    for report in reports:
         for kind, entries in report.get("planted", {}).items():
             planted[kind] += entries
-    scores = read_table(inputs.response_scores, SCORE).to_pylist()
+    scores = read_shards(inputs.response_scores, SCORE)
     return {
         "rows_in": sum(source["rows_in"] for source in sources),
         "stages": stages,
@@ -275,12 +279,10 @@ def _rows(inputs: Inputs, recipe: Recipe, planted_responses: dict[str, list[dict
 
 def read_ledgers(paths: list[Path]) -> dict[str, list[dict[str, Any]]]:
     """{stage: its entries}."""
-    ledgers = {}
-    for path in paths:
-        entries = read_table(path, LEDGER).to_pylist()
-        for stage in {entry["stage"] for entry in entries}:
-            ledgers[stage] = entries
-    return ledgers
+    ledgers = defaultdict(list)
+    for entry in read_shards(paths, LEDGER):
+        ledgers[entry["stage"]].append(entry)
+    return dict(ledgers)
 
 
 def _score_counts(scores: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -303,15 +305,15 @@ def _kept_sources(entries: list[dict[str, Any]]) -> list[str]:
     return [entry["source"] for entry in entries if entry["outcome"] != "dropped"]
 
 
-def _collect_stage(collected: dict[str, Any]) -> dict[str, Any]:
+def _collect_stage(reports: list[dict[str, Any]]) -> dict[str, Any]:
     reasons: Counter[str] = Counter()
-    for report in collected.values():
+    for report in reports:
         reasons.update(report["dropped"])
-    kept = sum(report["kept"] for report in collected.values())
+    kept = sum(report["kept"] for report in reports)
     return {
         "label": "collect",
         "unit": "queries",
-        "rows_in": sum(report["rows_in"] for report in collected.values()),
+        "rows_in": sum(report["rows_in"] for report in reports),
         "kept": kept,
         "dropped": reasons.total(),
         "reasons": reasons.most_common(),

@@ -22,7 +22,7 @@ from amt.errors import DataError
 from amt.grpo.pass_rates import PASS_RATE
 from amt.grpo.rollouts import ROLLOUT
 from amt.ledger import Ledger, write_report
-from amt.rows import QUERY, read_rows, read_table, write_rows
+from amt.rows import QUERY, read_rows, read_shards, read_table, write_rows
 from amt.seeds import seed_for
 
 Limits = Mapping[str, int | None]
@@ -30,10 +30,10 @@ Limits = Mapping[str, int | None]
 
 
 def build_stage1(
-    *, queries: Path, pass_rates: Path, kept: Path, ledger: Path, report: Path, limits: Limits, seed: int
+    *, queries: list[Path], pass_rates: Path, kept: Path, ledger: Path, report: Path, limits: Limits, seed: int
 ) -> None:
     """Write the queries of stage 1, what became of each verified query, and counts."""
-    rows = read_rows(queries, QUERY)
+    rows = read_shards(queries, QUERY)
     rate_of = {line["row_id"]: line for line in read_rows(pass_rates, PASS_RATE)}
     book = Ledger("rl_set_1")
     candidates = []
@@ -42,7 +42,9 @@ def build_stage1(
             book.drop(row, "other_category", row["category"])
             continue
         if row["row_id"] not in rate_of:
-            raise DataError(f"{pass_rates} has no row {row['row_id']} of {queries}. Build it with: snakemake {kept}")
+            raise DataError(
+                f"{pass_rates} has no row {row['row_id']} of the verified queries. Build it with: snakemake {kept}"
+            )
         measured = rate_of[row["row_id"]]
         solved = f"{measured['passed']} of {measured['samples']}"
         if measured["status"] != "scored":
@@ -64,7 +66,7 @@ def build_stage1(
 
 def build_stage2(
     *,
-    queries: Path,
+    queries: list[Path],
     stage1: Path,
     journal: Path,
     kept: Path,
@@ -78,7 +80,7 @@ def build_stage2(
     Args:
         journal: directory of stage 1's rollouts, one file a step.
     """
-    rows = read_rows(queries, QUERY)
+    rows = read_shards(queries, QUERY)
     in_stage1 = {row["row_id"] for row in read_rows(stage1, QUERY)}
     solved = always_solved(journal)
     book = Ledger("rl_set_2")

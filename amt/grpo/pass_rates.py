@@ -19,7 +19,7 @@ from amt.placement import Placement
 from amt.rewards.dispatch import Grader, reward_kind
 from amt.rollout.journal import AnswerJournal
 from amt.rollout.server import VllmServer, context_length
-from amt.rows import QUERY, read_rows, write_rows
+from amt.rows import QUERY, read_shards, write_rows
 from amt.seeds import seed_for
 
 log = logging.getLogger(__name__)
@@ -38,7 +38,7 @@ PASS_RATE = pa.schema(
 
 def pass_rates(
     *,
-    queries: Path,
+    queries: list[Path],
     model: Path,
     pass_rates: Path,
     rollouts: Path,
@@ -63,7 +63,7 @@ def pass_rates(
         VllmServer(model, max_model_len=context, log=server_log, placement=placement) as server,
         Grader(sandbox, score, placement) as grader,
     ):
-        rows = [row for row in read_rows(queries, QUERY) if row["category"] in ("math", "code")]
+        rows = [row for row in read_shards(queries, QUERY) if row["category"] in ("math", "code")]
         measured = measured_queries(rows, settings, seed)
         sampled = {row["row_id"] for row in measured}
         judged = {row["row_id"] for row in measured if reward_kind(row) in ("math", "code")}

@@ -19,7 +19,7 @@ from amt.chat import Chat
 from amt.errors import DataError
 from amt.ledger import Ledger, write_report
 from amt.params import Category, SftSet
-from amt.rows import CATEGORIES, QUERY, RESPONSE, SCORE, read_rows, write_table
+from amt.rows import CATEGORIES, QUERY, RESPONSE, SCORE, read_shards, write_table
 from amt.seeds import seed_for
 from amt.sft.packing import pack
 
@@ -62,10 +62,10 @@ class Sample:
 
 def build_sft_set(
     *,
-    queries: Path,
-    responses: Path,
-    scores: Path,
-    queries_scored: Path,
+    queries: list[Path],
+    responses: list[Path],
+    scores: list[Path],
+    queries_scored: list[Path],
     tokenizer: Path,
     samples: Path,
     packs: Path,
@@ -79,18 +79,21 @@ def build_sft_set(
     """Choose, repeat and pack. Writes the four files and returns the report.
 
     Args:
+        queries, responses, scores, queries_scored: one of each a shard.
         queries: Parquet of amt.rows.QUERY; every row gets a ledger entry.
         queries_scored: verify score of each query that has one; columns row_id and verify_score.
         max_tokens: samples longer than this are discarded, never cut.
     """
-    rows = read_rows(queries, QUERY)
+    rows = read_shards(queries, QUERY)
     offered: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for response in read_rows(responses, RESPONSE):
+    for response in read_shards(responses, RESPONSE):
         offered[response["row_id"]].append(response)
     if strays := offered.keys() - {row["row_id"] for row in rows}:
-        raise DataError(f"{responses} answers {len(strays)} queries that {queries} does not have, e.g. {min(strays)}.")
-    score_of = {score["response_id"]: score for score in read_rows(scores, SCORE)}
-    verify_score = {row["row_id"]: row["verify_score"] for row in read_rows(queries_scored)}
+        raise DataError(
+            f"{_named(responses)} answers {len(strays)} queries that are not in {_named(queries)}, e.g. {min(strays)}."
+        )
+    score_of = {score["response_id"]: score for score in read_shards(scores, SCORE)}
+    verify_score = {row["row_id"]: row["verify_score"] for row in read_shards(queries_scored)}
 
     chat = Chat(tokenizer)
     book = Ledger("sft_set")
@@ -126,6 +129,10 @@ def build_sft_set(
     write_report(report, result)
     log.info("sft_set: %d samples of %d queries in %d packs", len(repeated), result["queries"]["kept"], len(placed))
     return result
+
+
+def _named(paths: list[Path]) -> str:
+    return ", ".join(map(str, paths))
 
 
 def _usable(

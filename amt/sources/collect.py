@@ -7,6 +7,7 @@ left out. Equal published rows get different ids, so that finding duplicates is 
 import contextlib
 import json
 import re
+import zlib
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ import pyarrow.parquet as pq
 from amt.errors import SourceError
 from amt.params import Source
 from amt.publish import publish_file
-from amt.rows import QUERY, canonical_json, read_table, row_id, write_rows, write_table
+from amt.rows import QUERY, canonical_json, row_id, told, write_rows, write_table
 from amt.sources.catalogue import dataset
 from amt.sources.dataset import Dataset, LeftOut, Unified
 
@@ -249,19 +250,38 @@ def write_queries(
     queries: Path,
     planted: dict[str, list[dict[str, Any]]] | None = None,
     excluded_licences: Collection[str] = (),
+    shard: int = 0,
+    shards: int = 1,
 ) -> CollectReport:
-    """Read raw Parquet, write unified queries, count what was left out."""
+    """Read raw Parquet, write unified queries, count what was left out.
+
+    Args:
+        shard: only the rows of this one of so many shards, from 0.
+    """
     described = dataset(name)
-    table = read_table(raw)
-    check_columns(described, table.column_names, str(raw), described.needs)
-    rows, dropped = unify(described, table.select(described.needs).to_pylist(), excluded_licences)
+    published = list(_published(described, raw, shard, shards))
+    rows, dropped = unify(described, published, excluded_licences)
     kept = [row for row in rows if row is not None]
     write_rows(queries, kept, QUERY)
     ids = {row["row_id"] for row in kept}
     there = {kind: [entry for entry in entries if entry["row_id"] in ids] for kind, entries in (planted or {}).items()}
     return CollectReport(
-        name, described.licence, described.gated, table.num_rows, len(kept), dict(sorted(dropped.items())), there
+        name, described.licence, described.gated, len(published), len(kept), dict(sorted(dropped.items())), there
     )
+
+
+def _published(described: Dataset, raw: Path, shard: int, shards: int) -> Iterator[dict[str, Any]]:
+    """The needed columns of one shard's rows. Equal rows lie in one shard, so that ids tell them apart there."""
+    with told(raw):
+        file = pq.ParquetFile(raw)
+    with file:
+        check_columns(described, file.schema_arrow.names, str(raw), described.needs)
+        for group in range(file.num_row_groups):
+            with told(raw):
+                rows = file.read_row_group(group, columns=described.needs).to_pylist()
+            for row in rows:
+                if shards == 1 or zlib.crc32(repr(row).encode("utf-8", "surrogatepass")) % shards == shard:
+                    yield row
 
 
 def unify(

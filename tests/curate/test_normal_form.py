@@ -3,10 +3,31 @@
 import re
 
 import pytest
+import regex
 from hypothesis import given
 from hypothesis import strategies as st
 
-from amt.curate.normal_form import normal_form
+from amt.curate.normal_form import normal_form, tokenize, tokens
+
+TOKEN = regex.compile(
+    r"""
+      \p{N}+(?:[.,]\p{N}+)*
+    | [\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}]
+    | (?:(?![\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}])[\p{L}\p{M}])+
+    | (?<=\p{L}\p{L})-(?=\p{L})(*SKIP)(*FAIL)
+    | (?<=\p{L})-(?=\p{L}\p{L})(*SKIP)(*FAIL)
+    | (?<=[\p{N})\]])!+
+    | !=|<=|>=
+    | (?<=\p{L})'(?=\()
+    | (?<=\p{N}):(?=\p{N})
+    | [-+*/=<>^%|~()\[\]{}\p{Sm}\p{Sc}&&[^$]]
+    """,
+    regex.VERSION1 | regex.VERBOSE,
+)
+"""What a token is, said once more as a regular expression: of text that is in one spelling already."""
+TEXTS = st.text(alphabet="abXY 01.,!=<>-+/'():[]{}$€%|~^\\\n\0éß漢ก๐๑カー٣Ⅳ\u0301ñ∑∈", max_size=30) | st.text(
+    max_size=30
+)
 
 
 @pytest.mark.parametrize(
@@ -68,3 +89,21 @@ def _digits(text: str) -> list[str]:
     import unicodedata
 
     return [str(unicodedata.digit(found)) for found in re.findall(r"\d", text)]
+
+
+@given(st.lists(TEXTS, max_size=5))
+def test_tokens_are_those_of_the_regular_expression_in_any_company(texts):
+    found = tokenize(texts)
+    assert len(found.starts) == len(texts) + 1
+    for number, text in enumerate(texts):
+        assert found.words_of(number) == tokens(text)
+        # Numerals in a circle and the like, and emphasis by asterisks, are put into another spelling first.
+        if text.isascii():
+            assert tokens(text) == TOKEN.findall(regex.sub(r"^\s*-\s+", "", text, flags=regex.MULTILINE).casefold())
+
+
+@given(TEXTS)
+def test_tokens_of_one_spelling_are_found_again_in_their_own_text(text):
+    again = " ".join(tokens(text))
+    if regex.search(r"\p{No}|[^\P{M}]|[!':*-]", again) is None:
+        assert tokens(again) == TOKEN.findall(again)
