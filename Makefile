@@ -6,7 +6,7 @@ TESTS ?= tests
 VENV := .venv/bin
 export PATH := $(CURDIR)/$(VENV):$(PATH)
 .DEFAULT_GOAL := help
-.PHONY: help env run test bench-rebuild bench-overhead lint format lock dvc.yaml docs clean
+.PHONY: help env run test bench-rebuild bench-overhead bench-curate bench-scale lint format lock dvc.yaml docs clean
 
 help: ## This list
 	@sed -n 's/^\([a-z.-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -26,6 +26,13 @@ bench-rebuild: env ## Some 230 edits, one at a time: what must run after each, a
 
 bench-overhead: env ## What judging and recording cost a build, against bare Snakemake
 	@python -m benchmarks.rebuild.overhead
+
+bench-curate: env ## Duplicates and decontamination on a planted corpus, beside datatrove, rensa and others
+	@python -m benchmarks.curate.peers
+	@python -m benchmarks.curate
+
+bench-scale: env ## Curation of 0.1 to 10 million generated queries: time and memory (some 12 GB of disk for a while)
+	@python -m benchmarks.curate.scale
 
 lint: env ## Style, formatting and who may import whom
 	ruff check .

@@ -20,9 +20,12 @@ LIGHT, HEAVY = 0.03, 0.12
 edit also puts the sentences in another order."""
 FEWEST_WORDS = 5  # that may be edited, of a text that is
 
-_CODE = regex.compile(r"```.*?(?:```|\Z)|`[^`\n]*`|\[asy\].*?(?:\[/asy\]|\Z)|^\s*>>>.*?$", regex.DOTALL | regex.MULTILINE)
+_CODE = regex.compile(
+    r"```.*?(?:```|\Z)|`[^`\n]*`|\[asy\].*?(?:\[/asy\]|\Z)|^\s*>>>.*?$", regex.DOTALL | regex.MULTILINE
+)
 _FORMULA = regex.compile(
-    r"\$\$.*?\$\$|\$[^$]*\$|\\\[.*?\\\]|\\\(.*?\\\)|\\begin\{(\w+\*?)\}.*?\\end\{\1\}|\\[a-zA-Z]+(?:\{[^{}]*\})*", regex.DOTALL
+    r"\$\$.*?\$\$|\$[^$]*\$|\\\[.*?\\\]|\\\(.*?\\\)|\\begin\{(\w+\*?)\}.*?\\end\{\1\}|\\[a-zA-Z]+(?:\{[^{}]*\})*",
+    regex.DOTALL,
 )
 _WORD = regex.compile(r"(?<![\p{L}\p{N}_\\^{}$'’=<>+*/.-])\p{L}{3,}(?![\p{L}\p{N}_^{}$'’=<>+*/(\[-]|\.\w)")
 _SENTENCE = regex.compile(r"(?<=[.?!])(?<!\b(?:Mr|Mrs|Ms|Dr|St|No|vs|e\.g|i\.e|\d)\.)\s+(?=[\p{Lu}$\\])")
@@ -72,7 +75,8 @@ _SWAPS = {left: right for pair in _SIGNS + _COMPARING for left, right in (pair, 
 _SWAPS |= {"+": "-", "-": "+", "less than": "more than", "least": "greatest"}
 _WORDY = "|".join(sorted((word for pair in _COMPARING for word in pair), key=len, reverse=True))
 _OPERATOR = regex.compile(
-    rf"(?<!\p{{L}})(?:{_WORDY})(?!\p{{L}})|\\(?:max|min|leq|geq|le|ge)(?!\p{{L}})|(?<![-=<>])(?:<=|>=|[<>])(?![<>=-])|[≤≥]", regex.IGNORECASE
+    rf"(?<!\p{{L}})(?:{_WORDY})(?!\p{{L}})|\\(?:max|min|leq|geq|le|ge)(?!\p{{L}})|(?<![-=<>])(?:<=|>=|[<>])(?![<>=-])|[≤≥]",
+    regex.IGNORECASE,
 )
 _PLUS_OR_MINUS = regex.compile(r"(?<=[\p{L}\p{N})}\]])(\s*)([+-])(\s*)(?=[\p{L}\p{N}(\\])")
 _NUMBER = regex.compile(r"(?<![\p{L}\p{N}_\\]|\d[.,])\d{1,6}(?![\d_]|[.,]\d)")
@@ -147,7 +151,9 @@ def unicode(problem: Problem, rng: random.Random) -> str | None:
     spellings = {"fi": "ﬁ", "fl": "ﬂ", "ff": "ﬀ", "'": "’", '"': "“", "...": "…"}
     digits = str.maketrans("0123456789", "０１２３４５６７８９")
     held = _untouchable(problem.text, problem)
-    sign = regex.compile(r"fi|fl|ff|(?<=\p{L})'(?=\p{L})|\"|\.\.\.|(?<![\p{L}\p{N}\\_,.$-])\d+(?![\p{L}\p{N}_^]|[,.]\d)|\p{M}|[à-ÿ]")
+    sign = regex.compile(
+        r"fi|fl|ff|(?<=\p{L})'(?=\p{L})|\"|\.\.\.|(?<![\p{L}\p{N}\\_,.$-])\d+(?![\p{L}\p{N}_^]|[,.]\d)|\p{M}|[à-ÿ]"
+    )
 
     def respelt(found: regex.Match) -> str:
         return spellings.get(found[0]) or unicodedata.normalize("NFD", found[0].translate(digits))

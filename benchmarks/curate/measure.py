@@ -39,7 +39,9 @@ def measured(command: list[str], *, threads: int = 2) -> Measured:
     Raises:
         RuntimeError: it failed; with the end of what it wrote.
     """
-    limits = dict.fromkeys(("OMP_NUM_THREADS", "RAYON_NUM_THREADS", "POLARS_MAX_THREADS", "NUMBA_NUM_THREADS"), str(threads))
+    limits = dict.fromkeys(
+        ("OMP_NUM_THREADS", "RAYON_NUM_THREADS", "POLARS_MAX_THREADS", "NUMBA_NUM_THREADS"), str(threads)
+    )
     with tempfile.TemporaryFile("w+") as errors:
         process = subprocess.Popen(
             command, cwd=PROJECT, env=os.environ | limits, stdout=subprocess.PIPE, stderr=errors, text=True
