@@ -124,7 +124,8 @@ def print_table(runs: dict[str, list[Measured]], scores: dict[str, Score], rows:
     for name, measurements in runs.items():
         seconds = [run.seconds for run in measurements]
         peak = max(run.peak_bytes for run in measurements) / 1e9
-        line = f"{name:14}{rate(measurements, rows):11,.0f}{rows / max(seconds):9,.0f}{rows / min(seconds):9,.0f}{peak:9.2f}"
+        line = f"{name:14}{rate(measurements, rows):11,.0f}{rows / max(seconds):9,.0f}{rows / min(seconds):9,.0f}"
+        line += f"{peak:9.2f}"
         if found := scores.get(name):
             copies = (found.merged["exact"] + found.normal_form) / 2
             shares = "".join(f"{found.merged[kind]:10.4f}" for kind in kinds[1:])

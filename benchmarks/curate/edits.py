@@ -16,8 +16,8 @@ import regex
 from benchmarks.curate.real import Problem
 
 LIGHT, HEAVY = 0.03, 0.12
-"""Words that an edit touches: 3 % of all words, or 12 % of those that carry no mathematics, and at least one. A heavy
-edit also puts the sentences in another order."""
+"""Share of all words that an edit touches, at least one; a heavy edit also puts the sentences in another order. Words
+that carry mathematics are left alone, so the others bear all of it: of prose every fourth word in a heavy edit."""
 FEWEST_WORDS = 5  # that may be edited, of a text that is
 
 _CODE = regex.compile(
@@ -45,15 +45,16 @@ _KEPT_WORDS = frozenset(
     plus minus times divided multiplied add added adding subtract subtracted divide multiply square squared cube cubed
     root true false yes sin cos tan log and""".split()
 )
-_SYNONYMS = {
-    "find": "determine", "determine": "find", "compute": "calculate", "calculate": "compute", "evaluate": "compute",
-    "big": "large", "large": "big", "small": "little", "begins": "starts", "starts": "begins", "buys": "purchases",
-    "bought": "purchased", "gets": "receives", "gives": "hands", "house": "home", "kids": "children", "needs": "requires",
-    "wants": "wishes", "makes": "produces", "many": "numerous", "show": "prove", "suppose": "assume", "assume": "suppose",
-    "given": "provided", "contains": "holds", "holds": "contains", "picks": "chooses", "takes": "grabs", "keeps": "retains",
-    "walks": "strolls", "friends": "pals", "money": "cash", "store": "shop", "shop": "store", "answer": "solution",
-    "returns": "yields", "return": "yield", "list": "collection", "function": "routine", "satisfy": "fulfil",
-}  # fmt: skip
+_SYNONYMS = dict(
+    pair.split(":")
+    for pair in """
+    find:determine determine:find compute:calculate calculate:compute evaluate:compute big:large large:big
+    small:little begins:starts starts:begins buys:purchases bought:purchased gets:receives gives:hands
+    house:home kids:children needs:requires wants:wishes makes:produces many:numerous show:prove suppose:assume
+    assume:suppose given:provided contains:holds holds:contains picks:chooses takes:grabs keeps:retains
+    walks:strolls friends:pals money:cash store:shop shop:store answer:solution returns:yields return:yield
+    list:collection function:routine satisfy:fulfil""".split()
+)
 _FILLERS = """really actually perhaps simply also then now indeed clearly basically today often usually just here there
 surely again currently together quickly""".split()
 
@@ -87,13 +88,11 @@ def exact(problem: Problem, rng: random.Random) -> str | None:
 
 
 def light(problem: Problem, rng: random.Random) -> str | None:
-    places = _editable_words(problem)
-    return _words_edited(problem.text, places, LIGHT * len(problem.text.split()), rng)
+    return _words_edited(problem, LIGHT, rng)
 
 
 def heavy(problem: Problem, rng: random.Random) -> str | None:
-    places = _editable_words(problem)
-    text = _words_edited(problem.text, places, HEAVY * len(places), rng)
+    text = _words_edited(problem, HEAVY, rng)
     if text is None:
         return None
     sentences = _pieces(text, _SENTENCE, _untouchable(text, problem))
@@ -188,14 +187,12 @@ KINDS: dict[str, tuple[Callable[[Problem, random.Random], str | None], float]] =
 }
 
 
-def _editable_words(problem: Problem) -> list[tuple[int, int]]:
-    held = _untouchable(problem.text, problem)
-    words = [found.span() for found in _WORD.finditer(problem.text) if found[0].lower() not in _KEPT_WORDS]
-    return [span for span in words if not _within(span[0], held)]
-
-
-def _words_edited(text: str, places: list[tuple[int, int]], edits: float, rng: random.Random) -> str | None:
-    edits = max(1, round(edits))
+def _words_edited(problem: Problem, share: float, rng: random.Random) -> str | None:
+    text = problem.text
+    held = _untouchable(text, problem)
+    words = [found.span() for found in _WORD.finditer(text) if found[0].lower() not in _KEPT_WORDS]
+    places = [span for span in words if not _within(span[0], held)]
+    edits = max(1, round(share * len(text.split())))
     if len(places) < max(FEWEST_WORDS, edits):
         return None
     parts, done = [], 0

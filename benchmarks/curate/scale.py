@@ -1,8 +1,8 @@
 """`make bench-scale`: how time and memory of curation grow from 0.1 to 10 million generated queries.
 
-Every stage takes the whole corpus, whatever the stage before would leave of it, in processes of its own. Time is that of
-the work, memory the largest sum of PSS over the process tree. Queries are not embedded at these sizes: the time that it
-would take is the rate of the first EMBEDDED, times all rows, and the figures say so.
+Every stage takes the whole corpus, whatever the stage before would leave of it, in processes of its own. Time is that
+of the work, memory the largest sum of PSS over the process tree. Queries are not embedded at these sizes: the time that
+it would take is extrapolated from the rate of the first EMBEDDED, and the figures say so.
 """
 
 import argparse

@@ -13,9 +13,9 @@ def work(shards: list[Path]):
     found = connection.execute(
         r"""
         WITH forms AS (
-            SELECT row_id,
-                   md5(trim(regexp_replace(lower(nfc_normalize(query)), '[^\p{L}\p{M}\p{N}\p{Sm}*/^-]+', ' ', 'g'))) AS form
-            FROM read_parquet($shards)
+            SELECT row_id, md5(trim(regexp_replace(
+                lower(nfc_normalize(query)), '[^\p{L}\p{M}\p{N}\p{Sm}*/^-]+', ' ', 'g'
+            ))) AS form FROM read_parquet($shards)
         ), firsts AS (SELECT form, min(row_id) AS first FROM forms GROUP BY form HAVING count(*) > 1)
         SELECT row_id, first FROM forms JOIN firsts USING (form) WHERE row_id <> first
         """,
