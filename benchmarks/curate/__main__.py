@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from amt.errors import DataError
 from benchmarks.curate.items import write_items
-from benchmarks.curate.measure import PROJECT, Measured, measured
+from benchmarks.curate.measure import PROJECT, Measured, measured, watching
 from benchmarks.curate.peers.environment import PEERS, is_current
 from benchmarks.curate.planted import shards_of, write_corpus
 from benchmarks.curate.score import Score, read_truth, score
@@ -55,6 +55,7 @@ TOOLS = (
     Tool("amt near", "ours.near"),
     Tool("rensa", "peers.rensa_near"),
     Tool("datatrove", "peers.datatrove_near"),
+    Tool("amt n-gram", "ours.ngram", finds_duplicates=False),
     Tool("any 8-gram", "peers.any8gram", finds_duplicates=False),
 )
 
@@ -82,7 +83,9 @@ def main() -> int:
     except ModuleNotFoundError as error:
         print(f"error: decontamination is not measured, there is {str(error).lower()}", file=sys.stderr)
         return 1
-    return told(figures(runs, scores, args.rows, measure(args.data, shards)))
+    with watching(os.getpid()) as watch:
+        decontamination = measure(args.data)
+    return told(figures(runs, scores, args.rows, decontamination | {"peak_gb": watch.peak_bytes / 1e9}))
 
 
 def corpus(rows: int, seed: int, data: Path | None) -> list[Path]:
@@ -140,7 +143,7 @@ def figures(
     """All figures of the last line.
 
     Args:
-        decontamination: ngram_qps, embed_qps, the decon_ figures and peak_gb, of the same rows.
+        decontamination: embed_qps, the decon_ figures, and peak_gb.
     """
     near = scores["amt near"].merged
     found = {
@@ -150,8 +153,9 @@ def figures(
         "near_heavy": near["heavy"],
         "number_merge": near["number"],
         "operator_merge": near["operator"],
+        "ngram_qps": rate(runs["amt n-gram"], rows),
     } | decontamination
-    ours = [run.peak_bytes / 1e9 for name in ("amt exact", "amt near") for run in runs[name]]
+    ours = [run.peak_bytes / 1e9 for name in ("amt exact", "amt near", "amt n-gram") for run in runs[name]]
     return found | {
         "peak_gb": max(*ours, decontamination["peak_gb"]),
         "vs_datatrove": found["near_qps"] / rate(runs["datatrove"], rows),

@@ -67,11 +67,12 @@ def found():
         "amt near": runs([0.02, 0.02, 0.02], 1.5),
         "rensa": runs([0.05, 0.04, 0.03], 9.0),
         "datatrove": runs([1.0, 2.0, 3.0], 9.0),
+        "amt n-gram": runs([0.01, 0.01, 0.01], 0.2),
         "any 8-gram": runs([0.02, 0.02, 0.02], 9.0),
     }
     near = Score({"light": 0.99, "heavy": 0.9, "number": 0.0, "operator": 0.005}, removed=10, strangers=0)
     decontamination = {
-        "ngram_qps": 100_000.0, "embed_qps": 80.0, "decon_paraphrase": 0.96, "decon_light": 0.99,
+        "embed_qps": 80.0, "decon_paraphrase": 0.96, "decon_light": 0.99,
         "decon_embedded": 0.99, "decon_fp": 0.004, "peak_gb": 1.0,
     }  # fmt: skip
     return figures(measurements, {"amt near": near}, 1_000, decontamination)
