@@ -7,7 +7,7 @@ VENV := .venv/bin
 export PATH := $(CURDIR)/$(VENV):$(PATH)
 .DEFAULT_GOAL := help
 .PHONY: help env run test bench-rebuild bench-overhead bench-ledger bench-detectors bench-language bench-endpoints \
-	bench-decon lint format lock dvc.yaml docs clean
+	bench-decon bench-curate bench-scale lint format lock dvc.yaml docs clean
 
 help: ## This list
 	@sed -n 's/^\([a-z.-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -42,6 +42,13 @@ bench-endpoints: env ## The endpoint client under faults and kills: no question 
 
 bench-decon: env ## Recall and false positives of decontamination on real problems (DATA=../shared/data)
 	@python -m benchmarks.curate.decontaminate $(if $(DATA),--data $(DATA))
+
+bench-curate: env ## Duplicates and decontamination on a planted corpus, beside datatrove, rensa and others
+	@python -m benchmarks.curate.peers
+	@python -m benchmarks.curate
+
+bench-scale: env ## Curation of 0.1 to 10 million generated queries: time and memory (some 12 GB of disk for a while)
+	@python -m benchmarks.curate.scale
 
 lint: env ## Style, formatting and who may import whom
 	ruff check .

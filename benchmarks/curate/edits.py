@@ -16,8 +16,9 @@ import regex
 from benchmarks.curate.real import Problem
 
 LIGHT, HEAVY = 0.03, 0.12
-"""Share of the words that an edit touches; a heavy one also puts the sentences in another order."""
-FEWEST_WORDS = 10  # that may be edited, of a text that is
+"""Share of all words that an edit touches, at least one; a heavy edit also puts the sentences in another order. Words
+that carry mathematics are left alone, so the others bear all of it: of prose every fourth word in a heavy edit."""
+FEWEST_WORDS = 5  # that may be edited, of a text that is
 
 _CODE = regex.compile(
     r"```.*?(?:```|\Z)|`[^`\n]*`|\[asy\].*?(?:\[/asy\]|\Z)|^\s*>>>.*?$", regex.DOTALL | regex.MULTILINE
@@ -44,15 +45,16 @@ _KEPT_WORDS = frozenset(
     plus minus times divided multiplied add added adding subtract subtracted divide multiply square squared cube cubed
     root true false yes sin cos tan log and""".split()
 )
-_SYNONYMS = {
-    "find": "determine", "determine": "find", "compute": "calculate", "calculate": "compute", "evaluate": "compute",
-    "big": "large", "large": "big", "small": "little", "begins": "starts", "starts": "begins", "buys": "purchases",
-    "bought": "purchased", "gets": "receives", "gives": "hands", "house": "home", "kids": "children", "needs": "requires",
-    "wants": "wishes", "makes": "produces", "many": "numerous", "show": "prove", "suppose": "assume", "assume": "suppose",
-    "given": "provided", "contains": "holds", "holds": "contains", "picks": "chooses", "takes": "grabs", "keeps": "retains",
-    "walks": "strolls", "friends": "pals", "money": "cash", "store": "shop", "shop": "store", "answer": "solution",
-    "returns": "yields", "return": "yield", "list": "collection", "function": "routine", "satisfy": "fulfil",
-}  # fmt: skip
+_SYNONYMS = dict(
+    pair.split(":")
+    for pair in """
+    find:determine determine:find compute:calculate calculate:compute evaluate:compute big:large large:big
+    small:little begins:starts starts:begins buys:purchases bought:purchased gets:receives gives:hands
+    house:home kids:children needs:requires wants:wishes makes:produces many:numerous show:prove suppose:assume
+    assume:suppose given:provided contains:holds holds:contains picks:chooses takes:grabs keeps:retains
+    walks:strolls friends:pals money:cash store:shop shop:store answer:solution returns:yields return:yield
+    list:collection function:routine satisfy:fulfil""".split()
+)
 _FILLERS = """really actually perhaps simply also then now indeed clearly basically today often usually just here there
 surely again currently together quickly""".split()
 
@@ -188,11 +190,8 @@ KINDS: dict[str, tuple[Callable[[Problem, random.Random], str | None], float]] =
 def _words_edited(problem: Problem, share: float, rng: random.Random) -> str | None:
     text = problem.text
     held = _untouchable(text, problem)
-    places = [
-        found.span()
-        for found in _WORD.finditer(text)
-        if found[0].lower() not in _KEPT_WORDS and not _within(found.start(), held)
-    ]
+    words = [found.span() for found in _WORD.finditer(text) if found[0].lower() not in _KEPT_WORDS]
+    places = [span for span in words if not _within(span[0], held)]
     edits = max(1, round(share * len(text.split())))
     if len(places) < max(FEWEST_WORDS, edits):
         return None

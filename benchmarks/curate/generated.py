@@ -2,463 +2,49 @@
 
 A family is a list of sentences with a few wordings each and slots for names, things and numbers. A problem is one
 wording of every sentence with one value in every slot, so a family holds as many problems as there are combinations
-(10^12 and more), and the digits of a number in that mixed base say which. Numbers are spread over all combinations,
+(10^16 and more), and the digits of a number in that mixed base say which. Numbers are spread over all combinations,
 so that neighbours have nothing in common. Nothing is kept in memory, and two numbers never give the same text.
 """
 
 import math
+import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
-_NAMES = """Ada Boris Chen Dalia Emil Fatima Goran Hana Imre Jonas Kofi Lena Mateo Nadia Omar Priya Quentin Rosa Sven
-Tomoko Ulla Victor Wanda Xenia Yusuf Zora Amara Bruno Celine Dmitri Elif Felipe Greta Hugo Ines Jamal Katya Leon Mira
-Nils""".split()
-_OTHERS = """Alice Bashir Carla Diego Esther Farid Gloria Henrik Irina Jasper Kamala Luca Marta Noor Oskar Petra Rafael
-Sofia Theo Uma Vera Walter Yara Zeno Anton Bella Cyrus Doris Edgar Flora""".split()
-_THINGS = """apples pencils marbles stickers coins bottles candles tickets books shells beads stamps cookies balloons
-ribbons bricks tiles plants cards buttons postcards magnets spoons lemons chestnuts""".split()
-_HOLDERS = "boxes baskets bags crates jars drawers trays shelves cartons sacks".split()
-_PLACES = """market library harbour school museum station bakery garden workshop theatre farm stadium hospital airport
-village laboratory""".split()
-_MATERIALS = "wood steel copper glass marble clay silver paper cotton bronze granite rubber".split()
-_VEHICLES = "train bus truck ferry tram van bicycle car boat coach".split()
-_VARIABLES = "x y z t u w".split()
-_SEQUENCES = "a b c d s".split()
-_LISTS = "values numbers scores prices lengths weights temperatures heights amounts readings".split()
-_DAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
+from benchmarks.curate import templates
 
 
 @dataclass(frozen=True)
 class Family:
-    """Wordings of each sentence, in order, and what fills their slots."""
+    """Wordings of each sentence, in order, and what fills their slots; the talk before it has slots of its own."""
 
     sentences: Sequence[Sequence[str]]
     slots: dict[str, Sequence]
 
     @cached_property
     def bases(self) -> list[int]:
-        return [len(wordings) for wordings in self.sentences] + [len(values) for values in self.slots.values()]
+        return [len(wordings) for wordings in self.sentences] + [len(values) for values in self._all_slots.values()]
 
     @cached_property
     def size(self) -> int:
         return math.prod(self.bases)
+
+    @cached_property
+    def _all_slots(self) -> dict[str, Sequence]:
+        return self.slots | templates.TALK
 
     def problem(self, number: int) -> str:
         digits = []
         for base in self.bases:
             number, digit = divmod(number, base)
             digits.append(digit)
-        wordings = [each[digit] for each, digit in zip(self.sentences, digits)]
-        filled = zip(self.slots, self.slots.values(), digits[len(self.sentences) :])
-        return " ".join(wordings).format(**{name: values[digit] for name, values, digit in filled})
+        wordings = [templates.OPENING, *(each[digit] for each, digit in zip(self.sentences, digits))]
+        filled = zip(self._all_slots.items(), digits[len(self.sentences) :])
+        return " ".join(wordings).format(**{name: values[digit] for (name, values), digit in filled})
 
 
-FAMILIES = (
-    Family(
-        [
-            [
-                "{name} works at the {place} every {day}.",
-                "Every {day} {name} helps at the {place}.",
-                "On {day}, {name} runs the {place} alone.",
-                "At the {place}, {name} is in charge of the {things} on {day}.",
-                "{name} visits the {place} on {day} with {other}.",
-                "On {day} the {place} is open late, and {name} stays there.",
-            ],
-            [
-                "There are {a} {holders} with {b} {things} in each of them.",
-                "{name} fills {a} {holders} with {b} {things} each.",
-                "A delivery of {a} {holders} comes in, and every one of them holds {b} {things}.",
-                "In the storeroom stand {a} {holders}, and {name} counts {b} {things} in each.",
-            ],
-            [
-                "{other} takes away {c} {things} before lunch.",
-                "During the day {c} {things} are sold to {other}.",
-                "Later {other} borrows {c} of the {things}.",
-                "By mistake {other} breaks {c} of these {things}.",
-            ],
-            [
-                "How many {things} are left in the evening?",
-                "What number of {things} remains?",
-                "Find how many {things} {name} has at the end.",
-                "How many of the {things} does {name} still have?",
-            ],
-        ],
-        {
-            "name": _NAMES,
-            "other": _OTHERS,
-            "place": _PLACES,
-            "things": _THINGS,
-            "holders": _HOLDERS,
-            "day": _DAYS,
-            "a": range(3, 90),
-            "b": range(11, 99),
-            "c": range(2, 33),
-        },
-    ),
-    Family(
-        [
-            [
-                "A {vehicle} with {name} on board leaves the {place} at a constant speed of {a} kilometers per hour.",
-                "{name} drives a {vehicle} away from the {place} at {a} kilometers per hour.",
-                "Starting from the {place}, the {vehicle} of {name} covers {a} kilometers in every hour.",
-            ],
-            [
-                "After {b} minutes {other} follows on the same road at {c} kilometers per hour.",
-                "{other} sets out {b} minutes later in the same direction and travels at {c} kilometers per hour.",
-                "Exactly {b} minutes later {other} starts from the same point with a speed of {c} kilometers per hour.",
-            ],
-            [
-                "Both keep their speed the whole time.",
-                "Neither of them makes a stop.",
-                "The road is straight and has no lights.",
-                "Ignore the time that is needed to speed up.",
-            ],
-            [
-                "How far from the {place} do they meet?",
-                "How many minutes does it take until they are side by side?",
-                "At what distance from the {place} is the first one caught?",
-                "When do the two meet on the way?",
-            ],
-        ],
-        {
-            "name": _NAMES,
-            "other": _OTHERS,
-            "place": _PLACES,
-            "vehicle": _VEHICLES,
-            "a": range(21, 60),
-            "b": range(5, 95),
-            "c": range(61, 140),
-        },
-    ),
-    Family(
-        [
-            [
-                "Let $f({v}) = {a}{v}^2 + {b}{v} - {c}$, where ${v}$ is a real number.",
-                "Consider the function $f({v}) = {a}{v}^2 + {b}{v} - {c}$ for real ${v}$.",
-                "A quadratic function is given by $f({v}) = {a}{v}^2 + {b}{v} - {c}$ on the real line.",
-            ],
-            [
-                "The graph of $f$ is moved up by ${d}$ units along the vertical axis.",
-                "We shift its graph ${d}$ units in the direction of the positive vertical axis.",
-                "Suppose that ${d}$ is added to each value of this function.",
-            ],
-            [
-                "Find the minimum value of the new function.",
-                "What is the minimum of the function that we obtain?",
-                "Determine the minimum value that the resulting function takes.",
-                "Compute the minimum of the result, written as a common fraction.",
-            ],
-            [
-                "Give a reason for your answer.",
-                "Your final answer should be exact.",
-                "Simplify your answer as far as possible.",
-                "Express it without decimals.",
-            ],
-        ],
-        {"v": _VARIABLES, "a": range(2, 60), "b": range(3, 120), "c": range(1, 500), "d": range(2, 99)},
-    ),
-    Family(
-        [
-            [
-                "How many positive integers ${v}$ satisfy the inequality ${a}{v} + {b} < {c}$?",
-                "Find the number of positive integers ${v}$ for which ${a}{v} + {b} < {c}$ holds.",
-                "Count all the positive integers ${v}$ such that ${a}{v} + {b} < {c}$ is true.",
-            ],
-            [
-                "Assume in addition that ${v}$ is not divisible by ${d}$.",
-                "Only those which leave a remainder when divided by ${d}$ are counted.",
-                "We do not count multiples of ${d}$ among them.",
-            ],
-            [
-                "{name} from the {place} says that the answer can be found without listing them.",
-                "{name} wrote this question on the board of the {place}.",
-                "The problem was set by {name} for a contest at the {place}.",
-                "{name} solved it during a trip to the {place}.",
-            ],
-        ],
-        {
-            "v": _VARIABLES,
-            "name": _NAMES,
-            "place": _PLACES,
-            "a": range(2, 40),
-            "b": range(1, 300),
-            "c": range(400, 3000),
-            "d": range(3, 30),
-        },
-    ),
-    Family(
-        [
-            [
-                "The sequence ${s}_n$ starts with ${s}_1 = {a}$ and follows the rule ${s}_{{n+1}} = {b}{s}_n + {c}$.",
-                "A sequence is defined by ${s}_1 = {a}$ and, for every $n \\ge 1$, by ${s}_{{n+1}} = {b}{s}_n + {c}$.",
-                "We define ${s}_1 = {a}$, and each later term is given by ${s}_{{n+1}} = {b}{s}_n + {c}$.",
-            ],
-            [
-                "What is the remainder when ${s}_{{{d}}}$ is divided by ${e}$?",
-                "Find the remainder of ${s}_{{{d}}}$ upon division by ${e}$.",
-                "Determine which remainder the term ${s}_{{{d}}}$ leaves after division by ${e}$.",
-            ],
-            [
-                "It may help to look at the first few remainders.",
-                "A computer is not needed for this.",
-                "Explain how the pattern arises.",
-                "Observe that the remainders repeat after some time.",
-            ],
-        ],
-        {
-            "s": _SEQUENCES,
-            "a": range(1, 200),
-            "b": range(2, 40),
-            "c": range(1, 90),
-            "d": range(30, 990),
-            "e": range(7, 99),
-        },
-    ),
-    Family(
-        [
-            [
-                "A block of {material} which {name} bought for the {place} is a box with edges of ${a}$, ${b}$ and ${c}$ centimeters.",
-                "For the {place}, {name} cuts a box out of {material} whose edges measure ${a}$, ${b}$ and ${c}$ centimeters.",
-                "In the {place} of {name} lies a solid box made of {material} with side lengths ${a}$, ${b}$ and ${c}$ centimeters.",
-            ],
-            [
-                "A hole with a square cross section of side ${d}$ millimeters is drilled straight through it.",
-                "{name} then drills a channel with a square profile of ${d}$ millimeters through the whole block.",
-                "From one face to the opposite face runs a square tunnel which is ${d}$ millimeters wide.",
-            ],
-            [
-                "What is the largest volume that can remain?",
-                "Find the largest possible volume of what is left, in cubic centimeters.",
-                "Determine the largest volume of the remaining {material}.",
-            ],
-            [
-                "The weight of the {material} does not matter here.",
-                "{name} asks for an exact value.",
-                "Include the units in your answer.",
-            ],
-        ],
-        {
-            "material": _MATERIALS,
-            "name": _NAMES,
-            "place": _PLACES,
-            "a": range(10, 60),
-            "b": range(10, 61),
-            "c": range(10, 62),
-            "d": range(11, 90),
-        },
-    ),
-    Family(
-        [
-            [
-                "Write a function that takes a list of {a} {list} and a limit.",
-                "You are given a list called {list} with {a} entries in it.",
-                "Given is an array {list} with at least {a} elements.",
-            ],
-            [
-                "It should return the smallest entry that is greater than {b}.",
-                "Return the smallest of the entries greater than {b}.",
-                "Your task is to find the smallest element which is greater than {b}.",
-            ],
-            [
-                "If there is no such entry, the result is {c}.",
-                "When nothing qualifies, give back {c} instead.",
-                "In case that none exists, the function has to answer {c}.",
-            ],
-            [
-                "The program must finish within {d} milliseconds.",
-                "A run may take {d} milliseconds and not longer.",
-                "Solutions that need over {d} milliseconds are rejected.",
-            ],
-            [
-                "{name} from the {place} will review the code on {day}.",
-                "It is part of the tools that {name} keeps for the {place} and shows on {day}.",
-                "The tests were written by {name} and run at the {place} every {day}.",
-            ],
-        ],
-        {
-            "list": _LISTS,
-            "name": _NAMES,
-            "day": _DAYS,
-            "place": _PLACES,
-            "a": range(10, 400),
-            "b": range(5, 900),
-            "c": range(-60, 0),
-            "d": range(50, 950),
-        },
-    ),
-    Family(
-        [
-            [
-                "{name} and {other} play a game with {a} {things} on the table of the {place}.",
-                "On the table of the {place} lie {a} {things}, and {name} plays against {other}.",
-                "For a game, {name} and {other} put {a} {things} on a bench outside the {place}.",
-            ],
-            [
-                "They take turns, and in each turn a player removes at least {b} and at most {c} of them.",
-                "Whoever is to move takes away at least {b} but at most {c} of the {things}.",
-                "In one move it is allowed to take at least {b} and at most {c} {things}.",
-            ],
-            [
-                "The player who cannot move loses the game.",
-                "Whoever has no legal move left has lost.",
-                "A player that is unable to move is the loser.",
-            ],
-            [
-                "{name} goes first; who wins if both play perfectly?",
-                "If {name} begins and nobody makes a mistake, who will win?",
-                "Decide who can force a win when {name} makes the opening move.",
-            ],
-        ],
-        {
-            "name": _NAMES,
-            "other": _OTHERS,
-            "place": _PLACES,
-            "things": _THINGS,
-            "a": range(40, 900),
-            "b": range(2, 9),
-            "c": range(10, 36),
-        },
-    ),
-    Family(
-        [
-            [
-                "At the bank of the {place}, {name} puts {a} dollars into an account that pays {b} percent interest per year.",
-                "A bank near the {place} pays {b} percent interest a year on the {a} dollars of {name}.",
-                "In a bank at the {place} an amount of {a} dollars belonging to {name} earns interest of {b} percent every year.",
-            ],
-            [
-                "The interest is added once a year and stays in the account.",
-                "It is compounded yearly, and {other} gets nothing of it.",
-                "Interest remains in the account and earns interest too.",
-            ],
-            [
-                "After {c} years {other} receives {d} dollars out of it.",
-                "{name} gives {d} dollars to {other} after {c} years.",
-                "When {c} years have passed, {d} dollars are paid to {other}.",
-            ],
-            [
-                "How much money is in the account then?",
-                "What is the balance after this payment?",
-                "Find the amount that remains for {name}, rounded to cents.",
-                "How many dollars does {name} have left in it?",
-            ],
-        ],
-        {
-            "name": _NAMES,
-            "other": _OTHERS,
-            "place": _PLACES,
-            "a": range(3000, 9000, 25),
-            "b": range(2, 15),
-            "c": range(2, 25),
-            "d": range(150, 2900, 10),
-        },
-    ),
-    Family(
-        [
-            [
-                "A bag from {name} contains {a} red, {b} blue and {c} green {things}.",
-                "In a bag of {name} there are {a} red, {b} blue and {c} green {things}.",
-                "{name} mixes {a} red, {b} blue and {c} green {things} in a bag.",
-            ],
-            [
-                "{other} draws {d} of them at random and does not put them back.",
-                "Without looking, {other} pulls out {d} of the {things} at once.",
-                "Then {d} {things} are drawn by {other} at random, with no replacement.",
-            ],
-            [
-                "What is the probability that at least {e} of those are red?",
-                "Find the probability that {other} holds at least {e} red ones.",
-                "Compute how likely it is to get at least {e} red {things}.",
-            ],
-            [
-                "Write it as a fraction in lowest terms.",
-                "Leave your answer as a reduced fraction.",
-                "The answer should be a fraction.",
-                "State your result as a simplified fraction.",
-            ],
-        ],
-        {
-            "name": _NAMES,
-            "other": _OTHERS,
-            "things": _THINGS,
-            "a": range(10, 50),
-            "b": range(10, 51),
-            "c": range(10, 52),
-            "d": range(5, 10),
-            "e": range(2, 5),
-        },
-    ),
-    Family(
-        [
-            [
-                "In the plane of {name}, the point $P$ has coordinates $({a}, {b})$ and the point $Q$ has coordinates $({c}, {d})$.",
-                "Points $P({a}, {b})$ and $Q({c}, {d})$ are marked by {name} in a coordinate system.",
-                "{name} marks the two points $P = ({a}, {b})$ and $Q = ({c}, {d})$ on squared paper.",
-            ],
-            [
-                "A line through $P$ with slope ${e}$ meets a vertical line through $Q$.",
-                "The vertical line through $Q$ is cut by the line of slope ${e}$ that passes through $P$.",
-                "Through $P$ runs a line whose slope equals ${e}$, and through $Q$ a vertical one.",
-            ],
-            [
-                "Find the sum of the coordinates of their intersection.",
-                "What is the sum of both coordinates of the point where they cross?",
-                "Determine the sum of the coordinates of that common point.",
-            ],
-            [
-                "A sketch made by {other} can be found useful.",
-                "{other} got a different result in class.",
-                "{other} knows that the answer is a whole number.",
-                "No calculator is allowed in the exam of {other}.",
-            ],
-        ],
-        {
-            "name": _NAMES,
-            "other": _OTHERS,
-            "a": range(-40, 0),
-            "b": range(-30, 60),
-            "c": range(1, 70),
-            "d": range(-50, 40),
-            "e": range(2, 25),
-        },
-    ),
-    Family(
-        [
-            [
-                "A team of {a} people needs {b} hours to load the {things} at the {place}.",
-                "At the {place}, {a} workers can load all the {things} in {b} hours.",
-                "It takes {a} helpers exactly {b} hours to pack the {things} for the {place}.",
-            ],
-            [
-                "{name} has to have this done within {c} hours on {day}.",
-                "For {day}, {name} wants the same work finished in {c} hours.",
-                "The manager {name} would like to see it completed in {c} hours next {day}.",
-            ],
-            [
-                "Everybody works at the same rate and makes no break.",
-                "All of them are equally fast.",
-                "We assume that each person does the same amount per hour.",
-            ],
-            [
-                "How many more people are required by {other}?",
-                "What is the smallest number of people that {other} must hire?",
-                "How many extra workers will {other} have to find?",
-                "How large must the team of {other} be?",
-            ],
-        ],
-        {
-            "name": _NAMES,
-            "other": _OTHERS,
-            "day": _DAYS,
-            "place": _PLACES,
-            "things": _THINGS,
-            "a": range(6, 80),
-            "b": range(20, 90),
-            "c": range(3, 20),
-        },
-    ),
-)
+FAMILIES = tuple(Family(*family) for family in templates.FAMILIES)
 SIZE = len(FAMILIES) * min(family.size for family in FAMILIES)
 
 
@@ -471,17 +57,20 @@ def generated_problem(number: int, seed: int) -> str:
 
 def spread(number: int, size: int, seed: int) -> int:
     """A one-to-one map of [0, size) onto itself that takes neighbours far apart (`gathered` is its way back)."""
-    factor, offset = _spreading(size, seed)
+    factor, offset, _ = _spreading(size, seed)
     return (number * factor + offset) % size
 
 
 def gathered(number: int, size: int, seed: int) -> int:
-    factor, offset = _spreading(size, seed)
-    return (number - offset) * pow(factor, -1, size) % size
+    _, offset, inverse = _spreading(size, seed)
+    return (number - offset) * inverse % size
 
 
-def _spreading(size: int, seed: int) -> tuple[int, int]:
-    factor = int(size * 0.6180339887498949) + 2 * seed + 1
+@lru_cache
+def _spreading(size: int, seed: int) -> tuple[int, int, int]:
+    """A factor that has an inverse modulo size, an offset, and the inverse."""
+    rng = random.Random(seed)
+    factor = int(size * rng.uniform(0.2, 0.8)) + 1
     while math.gcd(factor, size) != 1:
         factor += 1
-    return factor, seed * 7919
+    return factor, rng.randrange(size), pow(factor, -1, size)

@@ -5,11 +5,13 @@ with `seconds`. Its memory is the largest sum of PSS over the tree (pages that p
 from outside every SAMPLE_S seconds.
 """
 
+import contextlib
 import json
 import os
 import subprocess
 import tempfile
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,17 +48,26 @@ def measured(command: list[str], *, threads: int = 2) -> Measured:
         process = subprocess.Popen(
             command, cwd=PROJECT, env=os.environ | limits, stdout=subprocess.PIPE, stderr=errors, text=True
         )
-        watch = _Watch(process.pid)
-        watch.start()
-        output, _ = process.communicate()
-        watch.stop()
+        with watching(process.pid) as watch:
+            output, _ = process.communicate()
         if process.returncode:
             errors.seek(0)
             raise RuntimeError(f"exit status {process.returncode} of {' '.join(command)}\n{errors.read()[-4000:]}")
     return Measured(json.loads(output.splitlines()[-1]), watch.peak_bytes)
 
 
-class _Watch(threading.Thread):
+@contextlib.contextmanager
+def watching(pid: int) -> Iterator["Watch"]:
+    """Look at the memory of a process and its descendants until the block ends."""
+    watch = Watch(pid)
+    watch.start()
+    try:
+        yield watch
+    finally:
+        watch.stop()
+
+
+class Watch(threading.Thread):
     def __init__(self, pid: int):
         super().__init__(daemon=True)
         self.peak_bytes = 0

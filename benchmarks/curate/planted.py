@@ -3,9 +3,9 @@
     shards/00000.parquet …   rows of amt.rows.QUERY, row groups of 20,480 rows, in the order of their row_id
     truth/00000.parquet …    row_id, kind, original (its row_id), for the planted rows of the shard of that number
 
-Every row is a function of (seed, rows, its place), so shards are made side by side and each in its own memory, 10 million
-rows as well as a thousand. Half of what is planted stems from real problems, as long as there are any. Rows that stem
-from one another lie anywhere in the corpus.
+Every row is a function of (seed, rows, its place), so shards are made side by side and each in its own memory, of 10
+million rows as well as of a thousand. Half of what is planted stems from real problems, as long as there are any. Rows
+that stem from one another lie anywhere in the corpus.
 
 Planted rows carry no ground truth: only the text tells who belongs to whom.
 """
@@ -46,12 +46,16 @@ class Corpus:
         return {kind: math.ceil(share * self.rows) for kind, (_, share) in KINDS.items()}
 
     @cached_property
+    def planted(self) -> int:
+        return sum(self.counts.values())
+
+    @cached_property
     def real(self) -> int:
         return min(len(self.problems), int(REAL_SHARE * self.rows))
 
     @cached_property
     def generated(self) -> int:
-        return self.rows - self.real - sum(self.counts.values())
+        return self.rows - self.real - self.planted
 
     @cached_property
     def shards(self) -> int:
@@ -89,9 +93,9 @@ class Corpus:
         return Problem("generated", "math", text, has_formulas="$" in text)
 
     def _candidate(self, planted: int, attempt: int) -> int:
-        """Entries to try, real and generated in turn; no two planted rows begin with the same one while there are enough."""
+        """An entry to try, a real one for every other planted row; no two begin with the same, if possible."""
         half, generated_turn = divmod(planted, 2)
-        step = half + attempt * (sum(self.counts.values()) // 2 + 1)
+        step = half + attempt * (self.planted // 2 + 1)
         if self.real and (generated_turn + attempt // (TRIES // 2)) % 2 == 0:
             return spread(step % self.real, self.real, self.seed + 1)
         return self.real + spread(step % self.generated, self.generated, self.seed + 1)

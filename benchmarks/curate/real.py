@@ -1,4 +1,4 @@
-"""Problems of public datasets, from files that lie beside the project (its benchmarks need them, the product does not)."""
+"""Problems of public datasets, from files that lie beside the project; only benchmarks need them."""
 
 import gzip
 import json
