@@ -13,7 +13,8 @@ from benchmarks.rebuild.settings import BOTH_GRPO, RUNNING_CODE, SEEDED
 
 WRITING_TABLES = (
     "raw", "queries", "benchmark", "unique", "clean", "decontaminate", "removals", "verify_math", "responses",
-    "perplexity", "filter_responses", "score", "sft_set", "sft", "pass_rates", "rl_set_1", "rl_set_2", "grpo_1", "grpo_2", "evaluate",
+    "perplexity", "filter_responses", "score", "sft_set", "sft", "pass_rates", "rl_set_1", "rl_set_2", "grpo_1",
+    "grpo_2", "evaluate",
 )  # fmt: skip
 KEEPING = (
     "queries", "unique", "clean", "decontaminate", "verify_math", "filter_responses", "score", "pass_rates", "rl_set_1",
