@@ -139,11 +139,11 @@ class ChatClient:
             ]
             # A question that stands twice in a call is asked once, and answered once more by the first.
             self.counts["cached"] += len(requests) - len(missing)
-            if not missing:
-                log.info("%s %s: all %d questions are answered from the cache", self.role, self.model, len(requests))
-            else:
+            if missing:
                 asked = Round(self._to, answers, self.counts, cached=len(replies))
                 replies |= asyncio.run(asked.answers_to(missing))
+            elif requests:
+                log.info("%s %s: all %d questions answered from the cache", self.role, self.model, len(requests))
         return [replies[digest] for digest in digests]
 
     def complete_json(
