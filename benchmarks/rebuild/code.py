@@ -165,6 +165,7 @@ CURATE = [
         "regex.DOTALL)\n\n\ndef clean",
         ("clean", "verify_math"),
     ),
+    Change("amt/curate/language.py", "LONGEST_PROSE = 1_000", "LONGEST_PROSE = 900", ("clean",)),
     Change("amt/curate/unique.py", "ALL_PAIRS_UP_TO = 64", "ALL_PAIRS_UP_TO = 32", ("unique",)),
     Change(
         "amt/curate/normal_form.py", '"twice": "2",', '"twice": "2",\n    "thrice": "3",', ("unique", "decontaminate")
