@@ -174,6 +174,7 @@ CURATE = [
         ("clean", "verify_math"),
     ),
     Change("amt/curate/clusters.py", "ALL_PAIRS_UP_TO = 64", "ALL_PAIRS_UP_TO = 32", ("unique",)),
+    Change("amt/curate/language.py", "LONGEST_PROSE = 1_000", "LONGEST_PROSE = 900", ("clean",)),
     Change(
         "amt/curate/normal_form.py",
         '"twice": "2",',
