@@ -6,7 +6,8 @@ TESTS ?= tests
 VENV := .venv/bin
 export PATH := $(CURDIR)/$(VENV):$(PATH)
 .DEFAULT_GOAL := help
-.PHONY: help env run test bench-rebuild bench-overhead bench-curate bench-scale lint format lock dvc.yaml docs clean
+.PHONY: help env run test bench-rebuild bench-overhead bench-ledger bench-detectors bench-language bench-endpoints \
+	bench-decon bench-curate bench-scale lint format lock dvc.yaml docs clean
 
 help: ## This list
 	@sed -n 's/^\([a-z.-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -26,6 +27,21 @@ bench-rebuild: env ## Some 230 edits, one at a time: what must run after each, a
 
 bench-overhead: env ## What judging and recording cost a build, against bare Snakemake
 	@python -m benchmarks.rebuild.overhead
+
+bench-ledger: env ## What became of a row, and of all, at 3 million rows in 900 ledgers; fails if a trace takes over 1 s
+	@python -m benchmarks.ledger
+
+bench-detectors: env ## Precision and recall of the detectors on 872 real rows labelled by hand
+	@python -m benchmarks.detectors
+
+bench-language: env ## What a filter for English drops of real English rows and of problems in 15 other languages
+	@python -m benchmarks.language
+
+bench-endpoints: env ## The endpoint client under faults and kills: no question lost, none answered or paid twice
+	@python -m benchmarks.endpoints
+
+bench-decon: env ## Recall and false positives of decontamination on real problems (DATA=../shared/data)
+	@python -m benchmarks.curate.decontaminate $(if $(DATA),--data $(DATA))
 
 bench-curate: env ## Duplicates and decontamination on a planted corpus, beside datatrove, rensa and others
 	@python -m benchmarks.curate.peers

@@ -46,6 +46,7 @@ rule all:
     default_target: True
     input:
         "reports/index.html",
+        "data/curated/decontaminated/removals.md",
 
 
 include: "rules/collect.smk"

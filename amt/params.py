@@ -22,6 +22,8 @@ PositiveShare = Annotated[float, Field(gt=0, le=1)]
 Decay = Annotated[float, Field(ge=0, lt=1)]
 Positive = Annotated[int, Field(gt=0)]
 PositiveFloat = Annotated[float, Field(gt=0)]
+LanguageCode = Annotated[str, Field(pattern="^[a-z]{2,3}$")]
+"""ISO 639: en, zh, de, ..."""
 Name = Annotated[str, Field(pattern="^[a-z0-9_]+$")]
 """What names files and rules."""
 Category = Literal["math", "code", "science", "instruction_follow", "general_chat"]
@@ -142,8 +144,10 @@ class NearDuplicates(Section):
     """Parts that a signature is cut into; two queries are compared if they agree in one of them."""
     jaccard: Probability
     """Estimated Jaccard similarity of the shingles from which two queries with the same formulas are one."""
+    numbers: Positive
+    """Numbers that two queries must share to be one by `jaccard_with_numbers`."""
     jaccard_with_numbers: Probability
-    """The same for queries that share their numbers, and words such as "more" and "first", exactly."""
+    """The same for queries with at least so many numbers that also agree in words such as "more" and "first"."""
 
 
 class Unique(Section):
@@ -161,23 +165,56 @@ class Unique(Section):
 class Clean(Section):
     asy_is_image: bool
     """Whether [asy] drawing code counts as an image reference."""
+    languages: Annotated[list[LanguageCode], Field(min_length=1)] | None
+    """Languages in which a query may be asked; null lets all in [open in the paper]."""
+    language_confidence: Probability
+    """Confidence in another language from which a query is left out: below it there is too little text to judge."""
 
 
 class Decontaminate(Section):
-    cosine: Probability
-    """Embedding similarity from which a query is suspected (paper: semantic deduplication, no figure)."""
-    cosine_without_numbers: Probability
-    """The same for benchmark items that hold no digits, where the number gate says nothing."""
-    neighbours: Positive
-    """Benchmark items that are looked at per query, the most similar first."""
-    number_overlap: Probability
-    """Share of the benchmark item's numbers that a suspect must contain to be removed."""
     ngram_words: Positive
     """Words of one n-gram."""
     ngram_coverage: Probability
-    """Share of a benchmark item's n-grams from which a query is removed without asking the embedding."""
+    """Share of a benchmark item's n-grams, weighted by rarity, from which a query with the item's numbers is removed
+    without asking the embedding."""
+    cosine: Probability
+    """Embedding similarity from which a query with the item's numbers is removed (paper: semantic deduplication, no
+    figure)."""
+    cosine_without_numbers: Probability
+    """The same where numbers say nothing."""
+    number_bits: PositiveFloat
+    """Agreement of the numbers, in bits, from which `cosine` and `ngram_coverage` are enough; with less of it more
+    similarity is needed."""
+    cosine_code: Probability
+    """Similarity from which a query is removed as a copy of a programming task, less what shared words are worth."""
     embedding_model: str
     """Sentence-embedding model that the cosines are of: the name of an installed package, or a folder."""
+
+    def faults(self) -> Iterator[str]:
+        if self.cosine_without_numbers < self.cosine:
+            yield (
+                f"cosine_without_numbers: {self.cosine_without_numbers} is below cosine ({self.cosine}), which is what "
+                "agreeing numbers lower it to"
+            )
+
+
+COPY_KINDS = ("verbatim", "light", "heavy", "embedded", "paraphrased", "translated")
+"""Ways to copy a benchmark item (amt.curate.copies)."""
+
+
+class Certificate(Section):
+    """What decontamination must prove on copies of the very benchmarks that it removed."""
+
+    copies_per_kind: Positive
+    """Benchmark items of which one copy of each kind is planted, drawn by the seed; all where there are fewer."""
+    min_recall: dict[Literal["verbatim", "light", "heavy", "embedded", "paraphrased", "translated"], Probability]
+    """Share of the copies of a kind that must be found, or the build fails."""
+    max_false_positives: Probability
+    """Share of the benchmarks' own items that may be taken for a copy of another, or the build fails."""
+
+    def faults(self) -> Iterator[str]:
+        if missing := [kind for kind in COPY_KINDS if kind not in self.min_recall]:
+            yield f"min_recall: lacks {', '.join(missing)}"
 
 
 class Endpoint(Section):
@@ -202,6 +239,8 @@ class Endpoints(Section):
     """The LLM that filters unclear or incomplete queries [2.2.1]."""
     rewriter: Endpoint
     """Rewrites multiple-choice queries as fill-in [2.2.1]."""
+    paraphraser: Endpoint
+    """Paraphrases and translates benchmark items, by which decontamination is tried [open in the paper]."""
     arena_judge: Endpoint
     """GPT-4-Turbo-1106 [5.1.1]."""
 
@@ -501,6 +540,8 @@ class Curate(Section):
     """Removal of queries with URLs or image references [2.2]."""
     decontaminate: Decontaminate
     """Removal of queries like those of the benchmarks [2.2]."""
+    certificate: Certificate
+    """What that removal must find of planted copies [open in the paper]."""
     verify_math: VerifyMath
     """Clarity and ground truths of math queries [2.2.1]."""
 
@@ -510,20 +551,9 @@ class Curate(Section):
             yield (f"unique.near_duplicates.bands: {bands} does not divide fingerprint.permutations ({permutations})")
 
 
-class Mixture(Section):
-    """Size of the SFT set in a category [Figure 4]."""
-
-    samples: Positive
-    """Responses trained on."""
-    tokens: Positive
-    """Tokens of these responses."""
-
-
 class Published(Section):
     """What the paper reports of its own run: shown beside ours in the report, read by no stage."""
 
-    sft_mixture: dict[Category, Mixture]
-    """[Figure 4]"""
     scores: dict[str, Probability]
     """Score a benchmark [Table 1]."""
 

@@ -6,12 +6,26 @@ a GPU. Snakemake profiles set the variable (cluster/placement.yaml).
 
 import os
 import re
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from amt.errors import ParamsError
-from amt.params import Positive, PositiveFloat, read_yaml, validated
+from amt.params import Endpoints, Positive, PositiveFloat, read_yaml, validated
+
+Amount = Annotated[float, Field(ge=0)]
+
+
+class EndpointPrice(BaseModel):
+    """Of a million tokens."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    input: Amount
+    """Tokens of the prompt."""
+    output: Amount
+    """Tokens of the answer, with those that it was thought out in."""
 
 
 class Placement(BaseModel):
@@ -29,17 +43,33 @@ class Placement(BaseModel):
     micro_batch_tokens: Positive = 4096
     """Tokens of one forward-backward pass of the trainer; a prompt with its response must fit."""
     endpoint_concurrency: Positive = 16
-    """Requests in flight to one model endpoint."""
+    """Requests in flight to one address, over all jobs that share `endpoint_cache`."""
     endpoint_attempts: Positive = 8
     """Tries of one request, with growing pauses, before the endpoint counts as down."""
     endpoint_timeout_s: PositiveFloat = 600.0
     """Seconds that one try may take."""
+    endpoint_prices: dict[str, EndpointPrice] = {}
+    """What the tokens of an endpoint role cost, e.g. teacher: {input: 0.55, output: 2.19}."""
+    endpoint_budget: Amount | None = None
+    """Most that all answers in `endpoint_cache` may cost together; where it ends, so does the build, and a higher one
+    goes on from there. Every role that is asked needs a price then."""
+    endpoint_currency: Annotated[str, Field(min_length=1)] = "USD"
+    """Of prices and budget, as it is printed."""
+    endpoint_cache: Annotated[str, Field(min_length=1)] = "cache/endpoints"
+    """Folder of the answers. DVC keeps them if it lies in the project."""
     sandbox_workers: Positive = 2
     endpoints: dict[str, str] = {}
     """Address of every endpoint role whose model is not a stand-in, e.g. teacher: http://r1.internal/v1.
     The API key is read from the environment variable AMT_<ROLE>_API_KEY."""
     scratch: Annotated[str, Field(min_length=1)] = "scratch"
     """Resumable state of running jobs; safe to delete when nothing runs."""
+
+    @field_validator("endpoints", "endpoint_prices")
+    @classmethod
+    def _has_known_roles(cls, given: dict[str, Any]) -> dict[str, Any]:
+        if unknown := sorted(given.keys() - Endpoints.model_fields.keys()):
+            raise ValueError(f": no such role: {', '.join(unknown)}; there are {', '.join(Endpoints.model_fields)}")
+        return given
 
 
 def placement() -> Placement:
@@ -55,3 +85,15 @@ def placement() -> Placement:
         return validated(Placement, {} if content is None else content, path)
     except ParamsError as error:
         raise ParamsError(f"AMT_PLACEMENT: {error}") from None
+
+
+def endpoint_cache() -> Path:
+    """Folder of the answers of endpoints. Experiments that DVC runs in a copy of the project below .dvc/tmp, which goes
+    when they end, use the project's own."""
+    return _project() / placement().endpoint_cache
+
+
+def _project() -> Path:
+    here = Path.cwd()
+    inside = [folder for folder in here.parents if folder.parts[-3:] == (".dvc", "tmp", "exps")]
+    return inside[0].parents[2] if inside else here

@@ -19,6 +19,8 @@ import pyarrow.parquet as pq
 from amt.errors import DataError
 from amt.publish import publish_file
 
+ROW_GROUP_ROWS = 20_480
+"""Rows of a table that are read at once."""
 CATEGORIES = ("math", "code", "science", "instruction_follow", "general_chat")
 
 _text = pa.string()
@@ -109,9 +111,9 @@ LEDGER = pa.schema(
         pa.field("row_id", _text, nullable=False),
         pa.field("source", _text, nullable=False),
         pa.field("stage", _text, nullable=False),
-        pa.field("outcome", _text, nullable=False),  # kept | dropped | changed
+        pa.field("outcome", _text, nullable=False),  # dropped | kept | changed | repeated | packed | used
         pa.field("reason", _text),  # one reason for every dropped or changed row
-        pa.field("detail", _text),  # e.g. the benchmark item matched, the old ground truth
+        pa.field("detail", _text),  # e.g. the benchmark item matched, the old ground truth; text, or a JSON object
     ]
 )
 

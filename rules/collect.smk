@@ -2,7 +2,8 @@
 
 amt/sources/samples/{source}.jsonl, the hub, or files of your own
   -> data/raw/{source}/rows.parquet          rows as published, pinned revision
-  -> data/queries/{source}/{shard}/          one schema for all sources (amt.rows.QUERY), in shards
+  -> data/queries/{source}/{shard}/          one schema for all sources (amt.rows.QUERY), in shards; and what became
+                                             of each row
 data/benchmarks/{benchmark}.parquet          evaluation sets in the same schema
 """
 
@@ -44,6 +45,7 @@ rule queries:
         planted="amt/sources/samples/planted.json",
     output:
         queries="data/queries/{source}/{shard}/queries.parquet",
+        ledger="data/queries/{source}/{shard}/ledger.parquet",
         report="data/queries/{source}/{shard}/report.json",
     log:
         "logs/queries/{source}.{shard}.log",
@@ -60,6 +62,7 @@ rule queries:
             --rows {input.rows:q} \
             --planted {input.planted:q} \
             --queries {output.queries:q} \
+            --ledger {output.ledger:q} \
             --report {output.report:q} \
             2>{log:q}
         """

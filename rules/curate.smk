@@ -1,9 +1,12 @@
 """Curate queries (paper 2.2, 2.2.1). Every stage writes kept rows, a ledger line for each row, and counts.
 
 data/queries/{source}/{shard}/
-  -> data/curated/clean/{source}/{shard}/    no URLs, no image references; and what the rows are compared by
+  -> data/curated/clean/{source}/{shard}/    no URLs, no image references, of the languages asked for; and what the rows
+                                             are compared by
   -> data/curated/unique/{shard}/            exact and near duplicates removed, of all sources
-  -> data/curated/decontaminated/{shard}/    nothing like the benchmarks (exact, n-gram, embedding)
+  -> data/curated/decontaminated/{shard}/    nothing like the benchmarks (exact, n-gram, embedding), but for
+                                             verdicts.yaml; of all shards the removals, to review, and a certificate
+                                             that copies are found
   -> data/curated/verified/{shard}/          math: clear, no proofs, no multi-part, multiple choice rewritten,
                                              ground truth checked or revised
 Only `unique` sees all rows, and of these only fingerprints; every other job is of one shard.
@@ -68,6 +71,7 @@ rule decontaminate:
     input:
         queries="data/curated/unique/{shard}/queries.parquet",
         benchmarks=expand("data/benchmarks/{benchmark}.parquet", benchmark=RECIPE.benchmarks),
+        verdicts="verdicts.yaml",
     output:
         kept="data/curated/decontaminated/{shard}/queries.parquet",
         ledger="data/curated/decontaminated/{shard}/ledger.parquet",
@@ -84,6 +88,7 @@ rule decontaminate:
         python -m scripts.decontaminate \
             --queries {input.queries:q} \
             --benchmarks {input.benchmarks:q} \
+            --verdicts {input.verdicts:q} \
             --kept {output.kept:q} \
             --ledger {output.ledger:q} \
             --report {output.report:q} \
@@ -91,9 +96,62 @@ rule decontaminate:
         """
 
 
+rule removals:
+    input:
+        queries=expand("data/curated/unique/{shard}/queries.parquet", shard=SHARDS),
+        ledgers=expand("data/curated/decontaminated/{shard}/ledger.parquet", shard=SHARDS),
+        benchmarks=expand("data/benchmarks/{benchmark}.parquet", benchmark=RECIPE.benchmarks),
+        verdicts="verdicts.yaml",
+    output:
+        table="data/curated/decontaminated/removals.parquet",
+        page="data/curated/decontaminated/removals.md",
+    log:
+        "logs/curate/removals.log",
+    threads: 1
+    resources:
+        mem_mb=4000,
+    params:
+        **reads(),
+    shell:
+        """
+        python -m scripts.removals \
+            --queries {input.queries:q} \
+            --ledgers {input.ledgers:q} \
+            --benchmarks {input.benchmarks:q} \
+            --verdicts {input.verdicts:q} \
+            --table {output.table:q} \
+            --page {output.page:q} \
+            2>{log:q}
+        """
+
+
+rule certificate:
+    input:
+        benchmarks=expand("data/benchmarks/{benchmark}.parquet", benchmark=RECIPE.benchmarks),
+    output:
+        certificate="data/curated/decontaminated/certificate.json",
+        page="data/curated/decontaminated/certificate.md",
+    log:
+        "logs/curate/certificate.log",
+    threads: 1
+    resources:
+        mem_mb=4000,
+    params:
+        **reads("curate.decontaminate", "curate.certificate", "endpoints.paraphraser", "seed"),
+    shell:
+        """
+        python -m scripts.certificate \
+            --benchmarks {input.benchmarks:q} \
+            --certificate {output.certificate:q} \
+            --page {output.page:q} \
+            2>{log:q}
+        """
+
+
 rule verify_math:
     input:
         queries="data/curated/decontaminated/{shard}/queries.parquet",
+        certificate="data/curated/decontaminated/certificate.json",
     output:
         kept="data/curated/verified/{shard}/queries.parquet",
         ledger="data/curated/verified/{shard}/ledger.parquet",
@@ -118,6 +176,7 @@ rule verify_math:
         """
         python -m scripts.verify_math \
             --queries {input.queries:q} \
+            --certificate {input.certificate:q} \
             --kept {output.kept:q} \
             --ledger {output.ledger:q} \
             --report {output.report:q} \

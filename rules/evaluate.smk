@@ -107,13 +107,21 @@ rule report:
             "data/rl/stage2.report.json",
         ],
         ledgers=[
+            *expand("data/queries/{part}/ledger.parquet", part=PARTS),
             *expand("data/curated/clean/{part}/ledger.parquet", part=PARTS),
             *expand(
                 "data/{stage}/{shard}/ledger.parquet",
-                stage=["curated/unique", "curated/decontaminated", "curated/verified", "responses/filtered"],
+                stage=[
+                    "curated/unique",
+                    "curated/decontaminated",
+                    "curated/verified",
+                    "responses/filtered",
+                    "responses/scored",
+                ],
                 shard=SHARDS,
             ),
             "data/sft/ledger.parquet",
+            "data/rl/pass_rates.ledger.parquet",
             "data/rl/stage1.ledger.parquet",
             "data/rl/stage2.ledger.parquet",
         ],

@@ -1,9 +1,9 @@
 """Reinforcement learning in two GRPO stages (paper 4.2, 4.3).
 
 models/sft/, data/curated/verified/
-  -> data/rl/pass_rates.parquet    pass rate of the SFT model a query
+  -> data/rl/pass_rates.parquet    pass rate of the SFT model a query; *.ledger.parquet: what became of each
   -> data/rl/stage1.parquet        math and code with 0 < pass rate < 1
-  -> models/rl1/                   megatron/, hf/, rollouts/ journal, metrics.jsonl
+  -> models/rl1/                   megatron/, hf/, rollouts/ journal, metrics.jsonl, ledger.parquet
   -> data/rl/stage2.parquet        minus what stage 1 always solved, plus chat and instruction following
   -> models/rl2/
 """
@@ -16,6 +16,7 @@ rule pass_rates:
     output:
         pass_rates="data/rl/pass_rates.parquet",
         rollouts="data/rl/pass_rates.rollouts.parquet",
+        ledger="data/rl/pass_rates.ledger.parquet",
     log:
         "logs/grpo/pass_rates.log",
     priority: 1
@@ -31,6 +32,7 @@ rule pass_rates:
             --model {input.model:q} \
             --pass-rates {output.pass_rates:q} \
             --rollouts {output.rollouts:q} \
+            --ledger {output.ledger:q} \
             2>{log:q}
         """
 

@@ -96,6 +96,7 @@ rule score:
     output:
         scores="data/responses/scored/{shard}/scores.parquet",
         queries_scored="data/responses/scored/{shard}/queries.parquet",
+        ledger="data/responses/scored/{shard}/ledger.parquet",
         report="data/responses/scored/{shard}/report.json",
     log:
         "logs/synthesize/score.{shard}.log",
@@ -113,6 +114,7 @@ rule score:
             --reward-model {input.reward_model:q} \
             --scores {output.scores:q} \
             --queries-scored {output.queries_scored:q} \
+            --ledger {output.ledger:q} \
             --report {output.report:q} \
             2>{log:q}
         """

@@ -12,6 +12,7 @@ def main(args, recipe):
     decontaminate(
         queries=args.queries,
         benchmarks=args.benchmarks,
+        verdicts=args.verdicts,
         kept=args.kept,
         ledger=args.ledger,
         report=args.report,
@@ -24,6 +25,7 @@ if __name__ == "__main__":
     parser = stage_parser("decontaminate", __doc__)
     parser.add_argument("--queries", type=Path, required=True, help="Parquet of amt.rows.QUERY")
     parser.add_argument("--benchmarks", type=Path, nargs="*", required=True, help="Parquet, one an evaluation set")
+    parser.add_argument("--verdicts", type=Path, required=True, help="YAML of amt.curate.verdicts")
     parser.add_argument("--kept", type=Path, required=True, help="written: the rows that stay")
     parser.add_argument("--ledger", type=Path, required=True, help="written: what became of each row")
     parser.add_argument("--report", type=Path, required=True, help="written: counts by reason")

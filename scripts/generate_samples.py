@@ -11,7 +11,7 @@ from pathlib import Path
 def main(directory: Path) -> None:
     from amt.publish import publish_file
     from amt.sources.catalogue import dataset
-    from amt.sources.collect import unify
+    from amt.sources.collect import LeftOutRow, unify
     from amt.standins.planting import sample_rows
     from amt.standins.published import as_line
 
@@ -20,7 +20,8 @@ def main(directory: Path) -> None:
     for source, published in rows.items():
         with publish_file(directory / f"{source}.jsonl") as temporary:
             temporary.write_text("".join(map(as_line, published)), encoding="utf-8")
-        row_ids[source] = [row and row["row_id"] for row in unify(dataset(source), published)[0]]
+        rows_of_source = unify(dataset(source), published)
+        row_ids[source] = [None if isinstance(row, LeftOutRow) else row["row_id"] for row in rows_of_source]
     for entries in planted.values():
         for entry in entries:
             entry["row_id"] = row_ids[entry["source"]][entry["index"]]

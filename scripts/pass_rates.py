@@ -14,6 +14,7 @@ def main(args, recipe):
         model=args.model / "hf",
         pass_rates=args.pass_rates,
         rollouts=args.rollouts,
+        ledger=args.ledger,
         settings=recipe.pass_rates,
         system_prompt=recipe.responses.system_prompt,
         sandbox=recipe.sandbox,
@@ -30,4 +31,5 @@ if __name__ == "__main__":
     parser.add_argument("--model", type=Path, required=True, help="directory of the SFT model, with hf/ in it")
     parser.add_argument("--pass-rates", type=Path, required=True, help="Parquet to write, a row a query")
     parser.add_argument("--rollouts", type=Path, required=True, help="Parquet to write, a row a response")
+    parser.add_argument("--ledger", type=Path, required=True, help="Parquet to write, of amt.rows.LEDGER")
     run_stage(parser, main)

@@ -1,6 +1,6 @@
 """Bring one dataset's rows into the schema of all queries (paper 2.1).
 
-The report counts what its adapter left out, and lists the planted faults among sample rows.
+The ledger says what became of every raw row; the report counts, and lists the planted faults among sample rows.
 """
 
 from dataclasses import asdict
@@ -18,12 +18,13 @@ def main(args, recipe):
         args.source,
         args.rows,
         args.queries,
+        args.ledger,
         planted(args.source, args.planted),
         recipe.collect.exclude_licences,
         shard=args.shard,
         shards=recipe.sources[args.source].shards,
     )
-    write_report(args.report, {"stage": "queries", **asdict(report)})
+    write_report(args.report, asdict(report))
 
 
 if __name__ == "__main__":
@@ -33,5 +34,6 @@ if __name__ == "__main__":
     parser.add_argument("--rows", type=Path, required=True, help="Parquet of the published rows")
     parser.add_argument("--planted", type=Path, required=True, help="JSON of the faults planted among sample rows")
     parser.add_argument("--queries", type=Path, required=True, help="Parquet of amt.rows.QUERY to write")
+    parser.add_argument("--ledger", type=Path, required=True, help="Parquet of amt.rows.LEDGER to write")
     parser.add_argument("--report", type=Path, required=True, help="JSON to write")
     run_stage(parser, main)

@@ -32,6 +32,7 @@ def main(args, recipe):
             grader=grader,
             scores=args.scores,
             queries_scored=args.queries_scored,
+            ledger=args.ledger,
             report=args.report,
         )
 
@@ -43,5 +44,6 @@ if __name__ == "__main__":
     parser.add_argument("--reward-model", type=Path, required=True, help="Hugging Face directory with three heads")
     parser.add_argument("--scores", type=Path, required=True, help="Parquet to write, of amt.rows.SCORE")
     parser.add_argument("--queries-scored", type=Path, required=True, help="Parquet to write: scores by query")
+    parser.add_argument("--ledger", type=Path, required=True, help="Parquet to write, of amt.rows.LEDGER")
     parser.add_argument("--report", type=Path, required=True, help="JSON to write: counts by kind and status")
     run_stage(parser, main)

@@ -36,6 +36,9 @@ def test_what_a_file_leaves_out_is_for_one_machine_without_a_gpu(read):
             "sandbox_workers",
         )),
         ("endpoint_timeout_s", float("inf")),
+        ("endpoint_budget", -1),
+        ("endpoint_currency", ""),
+        ("endpoint_cache", ""),
         # The trainer keeps a document on one rank.
         ("scratch", ""),
     ],
@@ -56,6 +59,10 @@ def test_a_value_out_of_bounds_names_key_value_and_file(read, key, value):
         # One server serves a step's rollouts: a key that promised several had no effect.
         ("rollout_replicas: 2\n", "rollout_replicas: unknown key"),
         ("threads: [1\n", "is not YAML"),
+        ("endpoints: {techer: 'http://x/v1'}\n", "endpoints: no such role: techer; there are teacher, second_opinion"),
+        ("endpoint_prices: {techer: {input: 1, output: 2}}\n", "endpoint_prices: no such role: techer; there are"),
+        ("endpoint_prices: {teacher: {input: 1}}\n", "endpoint_prices.teacher.output: missing"),
+        ("endpoint_prices: {teacher: {input: -1, output: 1}}\n", "endpoint_prices.teacher.input: "),
         ("threads: 1\nthreads: 2\n", "key threads twice"),
         ("- threads\n", "holds no keys"),
     ],

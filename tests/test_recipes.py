@@ -105,22 +105,8 @@ def test_system_prompt_section_5_1_3(paper):
     )
 
 
-def test_published_mixture_adds_up(paper):
-    """Figure 4: 2,842.6K samples; the shares printed there follow from the counts."""
-    mixture = paper.published.sft_mixture
-    samples = sum(part.samples for part in mixture.values())
-    tokens = sum(part.tokens for part in mixture.values())
-    assert samples == pytest.approx(2.84e6, rel=0.001)
-    shares = {
-        name: (round(100 * p.samples / samples, 1), round(100 * p.tokens / tokens, 1)) for name, p in mixture.items()
-    }
-    assert shares == {
-        "math": (35.5, 41.8),
-        "code": (16.4, 30.9),
-        "science": (4.3, 2.2),
-        "instruction_follow": (5.5, 2.6),
-        "general_chat": (38.3, 22.5),
-    }
+def test_published_scores(paper):
+    """Table 1."""
     assert paper.published.scores == {
         "aime_2024": 0.853,
         "aime_2025": 0.744,
@@ -260,9 +246,9 @@ def test_faults_name_their_key(tmp_path, changes, message):
         # Would bring back what stage 1 left out for being always or never solved.
         ({"rl_set__stage2__math": 5}, "rl_set.stage2.math"),
         ({"rl_set__stage2__code": None}, "rl_set.stage2.code"),
-        ({"sources__meta_math_qa": {"origin": "samples", "revision": None, "path": None, "limit": None}},
+        ({"sources__meta_math_qa": {"origin": "samples", "revision": None, "path": None, "limit": None, "shards": 1}},
          "sources.meta_math_qa: no such source (nearest: metamathqa)"),
-        ({"sources__kodcode": {"origin": "hub", "revision": "a1", "path": None, "limit": None}},
+        ({"sources__kodcode": {"origin": "hub", "revision": "a1", "path": None, "limit": None, "shards": 1}},
          "sources.kodcode: no such source (nearest: kodcode_v1)"),
         ({"sources__deepcoder__path": "rows.jsonl"}, "sources.deepcoder.path: rows.jsonl, but its origin is samples"),
         ({"sources__deepcoder__origin": "local"}, "sources.deepcoder.path: null, but its origin is local"),
@@ -332,7 +318,8 @@ def test_the_schema_knows_how_many_questions_the_stand_ins_have():
 
 
 @pytest.mark.parametrize(
-    ("recipe", "jobs"), [(PAPER, {"raw": 38, "benchmark": 4}), (ROOT / "params.yaml", {"raw": 38})]
+    ("recipe", "jobs"),
+    [(PAPER, {"raw": 38, "benchmark": 4, "verify_math": 32}), (ROOT / "params.yaml", {"raw": 38, "verify_math": 1})],
 )
 def test_the_whole_flow_plans(tmp_path, recipe, jobs):
     """A dry run in a directory with nothing built reaches the report from nothing but recipe and sample rows."""
@@ -348,7 +335,7 @@ def test_the_whole_flow_plans(tmp_path, recipe, jobs):
     )
     assert result.returncode == 0, result.stdout + result.stderr
     table = dict(line.split() for line in result.stdout.splitlines() if len(line.split()) == 2)
-    for rule in ("unique", "verify_math", "sft", "grpo_1", "grpo_2", "sft_curve", "report"):
+    for rule in ("unique", "sft", "grpo_1", "grpo_2", "sft_curve", "report"):
         assert table.get(rule) == "1", rule
     assert table["evaluate"] == "4"
     for rule, count in jobs.items():

@@ -1,4 +1,4 @@
-"""The command `amt`: one DAG for Snakemake and DVC, and why it would run what it would run."""
+"""The command `amt`: one DAG for Snakemake and DVC, why it would run what it would run, and what became of rows."""
 
 import argparse
 import contextlib
@@ -19,6 +19,9 @@ Artifacts are built with `snakemake`, `dvc repro` or `make run`; `amt` says what
   amt why models/sft            why it would run: which setting, function, library or input, from what to what
   amt why --all                 the same for everything that is not up to date
   amt runs models/rl2           the MLflow runs behind an artifact
+  amt trace ROW                 what became of a row, from the published file to the checkpoints
+  amt funnel --by source        where all rows went, and why
+  amt spending                  what the answers of endpoints cost
 
 docs/what-rebuilds-what.md says what an artifact is made of.
 """
@@ -119,8 +122,22 @@ def parser() -> argparse.ArgumentParser:
     )
     gc.add_argument("--yes", action="store_true", help="do not ask")
 
+    command("spending", call_spending, "say what the answers of endpoints cost so far, by role and model")
+
     runs = command("runs", call_runs, "list the MLflow runs behind an artifact", "`=` marks those that made it.")
     runs.add_argument("target", help="an output, or a stage of dvc.yaml")
+
+    trace = command(
+        "trace",
+        call_trace,
+        "tell what became of a row, from the published file to the checkpoints",
+        "Reads the ledgers below data/ and models/.",
+    )
+    trace.add_argument("row", help="a row_id (openr1_math_220k:4e0691b0062e18ab), or one with /SAMPLE: a response")
+
+    funnel = command("funnel", call_funnel, "show where rows went: kept by each stage, and left out for which reason")
+    funnel.add_argument("--by", choices=["stage", "source", "category"], default="stage", help="(default: stage)")
+    funnel.add_argument("--out", type=Path, metavar="FILE", help="draw it too: .svg or .png")
 
     export = command("export", call_export, "write dvc.yaml from the rules")
     export.add_argument("--check", action="store_true", help="write nothing; exit status 1 if dvc.yaml is stale")
@@ -266,6 +283,54 @@ def call_runs(args: argparse.Namespace) -> int:
     for stage in named([args.target], described()):
         print(f"{stage.name}:")
         print("\n".join(run_lines(stage)) or "  no run in MLflow (mlflow.db here, or MLFLOW_TRACKING_URI)")
+    return 0
+
+
+def call_trace(args: argparse.Namespace) -> int:
+    from amt.flow.ledgers import Ledgers, find_ledgers
+    from amt.flow.trace import trace
+
+    print("\n".join(trace(Ledgers(find_ledgers()), args.row)))
+    return 0
+
+
+def call_funnel(args: argparse.Namespace) -> int:
+    from amt.flow.funnel import category_of_source, count, group_table, stage_table
+    from amt.flow.ledgers import Ledgers, find_ledgers
+
+    if args.out and args.out.suffix not in (".svg", ".png"):
+        raise BuildError(f"--out {args.out}: it can be drawn as .svg or .png.")
+    counts = count(Ledgers(find_ledgers()))
+    if args.by == "stage":
+        groups = {}
+        table = stage_table(counts.by_stage())
+    else:
+        groups = counts.of_source if args.by == "source" else counts.grouped(category_of_source())
+        table = group_table(args.by, groups)
+    print("\n".join(table))
+    if args.out:
+        from amt.drawing import save
+        from amt.flow.picture import group_funnel, stage_funnel
+
+        args.out.parent.mkdir(parents=True, exist_ok=True)
+        save(args.out, lambda: group_funnel(groups) if groups else stage_funnel(counts.by_stage()))
+    return 0
+
+
+def call_spending(args: argparse.Namespace) -> int:
+    from amt.endpoints.answers import DATABASE, Answers
+    from amt.endpoints.spending import ONE, table, told
+    from amt.placement import endpoint_cache, placement
+
+    where = placement()
+    rows = []
+    if (endpoint_cache() / DATABASE).exists():
+        with Answers(endpoint_cache()) as answers:
+            rows = answers.spending()
+    print("\n".join(table(rows, where.endpoint_currency)) if rows else f"nothing was asked yet ({endpoint_cache()}).")
+    if where.endpoint_budget is not None:
+        left = round(where.endpoint_budget * ONE) - sum(row.cost for row in rows)
+        print(f"left of endpoint_budget: {told(left, where.endpoint_currency)}")
     return 0
 
 

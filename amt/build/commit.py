@@ -12,11 +12,13 @@ import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from amt.build.answers import keep_answers
 from amt.build.judge import STORE
 from amt.build.records import Made, Records, all_made, remember_run, write_made
 from amt.build.repository import PATIENCE_SECONDS, declared, of_record, repository
 from amt.build.stages import RECIPE, described
 from amt.contents import Contents
+from amt.errors import AmtError
 
 if TYPE_CHECKING:
     from dvc.repo import Repo
@@ -46,7 +48,7 @@ class Committed:
 
 
 def commit(patience: float = PATIENCE_SECONDS) -> Committed:
-    """Record all that finished.
+    """Record all that finished, and keep the answers of endpoints that it paid for.
 
     Needs a current dvc.yaml (`amt.build.refresh`).
 
@@ -56,6 +58,15 @@ def commit(patience: float = PATIENCE_SECONDS) -> Committed:
     Raises:
         BuildError: another command of DVC holds the project.
     """
+    done = _record(patience)
+    try:
+        keep_answers(patience)
+    except (AmtError, OSError) as error:  # they lie in their database, and the next command tries again
+        log.warning("the answers of endpoints are not kept by DVC yet: %s", error)
+    return done
+
+
+def _record(patience: float) -> Committed:
     done = Committed()
     waiting = [made for made in all_made() if not made.is_recorded]
     if not waiting:

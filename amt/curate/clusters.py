@@ -85,7 +85,7 @@ def join_near(
     needed, with_numbers = (
         math.ceil(share * permutations) for share in (settings.jaccard, settings.jaccard_with_numbers)
     )
-    needed_of = np.where(numbers > 0, with_numbers, needed)
+    needed_of = np.where(numbers >= settings.numbers, with_numbers, needed)
     doubtful = [np.zeros((0, 2), dtype=np.int64)]
     for band in range(settings.bands):
         keys = _band_keys(formulas, signatures[:, band * width : (band + 1) * width])

@@ -105,6 +105,11 @@ class SentenceEncoder:
         return functional.layer_norm(hidden, hidden.shape[-1:], weight, bias, self._epsilon)
 
 
+def fastest_precision() -> torch.dtype | None:
+    """bfloat16 where the processor multiplies it in matrix units, six times as fast as float32; None elsewhere."""
+    return torch.bfloat16 if torch.cpu._is_amx_tile_supported() else None
+
+
 def _model_folder(model: str) -> Path:
     if model == PACKAGED:
         # Imported by its name, so that its version is part of what is made with it.

@@ -1,7 +1,7 @@
 """Score every response [3], and from the scores every query: pass rate, or mean reward [2.3].
 
 Invariant: each response has one line, scored, or invalid with the reason. One that could not be judged after
-all attempts fails the stage; it is never written as a 0.
+all attempts fails the stage; it is never written as a 0. All responses go on: `sft_set` chooses by these scores.
 """
 
 import logging
@@ -13,9 +13,9 @@ from typing import Any
 import pyarrow as pa
 
 from amt.errors import DataError, InfrastructureError
-from amt.ledger import write_report
+from amt.ledger import Ledger, write_report
 from amt.rewards.dispatch import Grader, Judgement, reward_kind
-from amt.rows import QUERY, RESPONSE, SCORE, read_rows, write_rows
+from amt.rows import QUERY, RESPONSE, SCORE, canonical_json, read_rows, write_rows
 
 log = logging.getLogger(__name__)
 
@@ -42,9 +42,9 @@ def needs_reward_model(queries: Path, responses: Path) -> bool:
 
 
 def score(
-    *, queries: Path, responses: Path, grader: Grader, scores: Path, queries_scored: Path, report: Path
+    *, queries: Path, responses: Path, grader: Grader, scores: Path, queries_scored: Path, ledger: Path, report: Path
 ) -> dict[str, Any]:
-    """Grade all responses. Writes the three files and returns the report.
+    """Grade all responses. Writes the four files and returns the report.
 
     Raises:
         DataError: a response answers no known query.
@@ -71,10 +71,16 @@ def score(
         }
         for answer, judgement in zip(answers, judgements, strict=True)
     ]
+    book = Ledger("score")
+    for line in score_rows:
+        entry = {"row_id": line["response_id"], "source": rows[line["row_id"]]["source"]}
+        book.keep(entry, canonical_json({key: line[key] for key in ("reward_kind", "status", "reward", "reason")}))
+    book.report(len(answers), len(score_rows))
     query_rows = _by_query(rows, score_rows)
     content = _report(score_rows, query_rows, grader.sandbox_tier)
     write_rows(scores, score_rows, SCORE)
     write_rows(queries_scored, query_rows, QUERY_SCORE)
+    book.write(ledger)
     write_report(report, content)
     return content
 

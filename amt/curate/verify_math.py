@@ -28,8 +28,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from amt.curate.math_kinds import is_multi_part, is_proof, options
-from amt.endpoints.cache import ChatReply
+from amt.curate.math_kinds import is_multi_part, is_multiple_choice, is_proof
+from amt.endpoints.answers import ChatReply
 from amt.endpoints.client import ChatClient, ChatRequest, Unusable
 from amt.ledger import Ledger, write_report
 from amt.params import Endpoint, Endpoints, VerifyMath
@@ -151,7 +151,7 @@ class _Asking:
 
 
 def _rewrite_multiple_choice(checked: list[Checked], settings: VerifyMath, ask: _Asking) -> None:
-    choices = [item for item in checked if options(item.row["query"], item.row["ground_truth"])]
+    choices = [item for item in checked if is_multiple_choice(item.row["query"], item.row["ground_truth"])]
     if settings.multiple_choice == "drop":
         for item in choices:
             item.dropped = "multiple_choice", None
@@ -172,7 +172,7 @@ def _rewrite_multiple_choice(checked: list[Checked], settings: VerifyMath, ask: 
 def _judge_clarity(checked: list[Checked], ask: _Asking) -> None:
     waiting = _open(checked)
     asked = [(item.row["row_id"], CLARITY_PROMPT + item.row["query"], 0) for item in waiting]
-    for item, fault in zip(waiting, ask.json("clarity_judge", asked, _read_clarity), strict=True):
+    for item, fault in zip(waiting, ask.json("clarity_judge", asked, read_clarity), strict=True):
         if isinstance(fault, Unusable):
             item.dropped = "no_usable_answer", f"clarity_judge: {fault.fault}"
         elif fault is not None:
@@ -305,7 +305,7 @@ def _difference(old: dict[str, Any], new: dict[str, Any]) -> str:
     return canonical_json({name: {"old": old[name], "new": new[name]} for name in changed})
 
 
-def _read_clarity(answer: Any) -> str | None:
+def read_clarity(answer: Any) -> str | None:
     """Why a query is unclear, None if it is clear."""
     if not isinstance(answer, dict) or not isinstance(answer.get("clear"), bool):
         raise ValueError('expected {"clear": true or false, "reason": ...}')

@@ -1,56 +1,16 @@
-"""The figures of the report, as SVG files. Each function takes plain numbers and draws one of them.
+"""The figures of the report. Each function takes plain numbers and draws one of them."""
 
-Equal numbers give equal bytes: no dates, fixed ids.
-"""
-
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
-
-import matplotlib
-
-matplotlib.use("svg")
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
+from amt.drawing import CATEGORY_COLOURS, INK, QUIET
+
 MODEL_COLOURS = {"base": "#9aa5b1", "sft": "#2f6db3", "rl1": "#e58a2b", "rl2": "#2f9466"}
-CATEGORY_COLOURS = {
-    "math": "#2f6db3",
-    "code": "#e58a2b",
-    "science": "#8a63b8",
-    "instruction_follow": "#c9485b",
-    "general_chat": "#2f9466",
-}
-INK, QUIET, GRID, DROPPED = "#1f2933", "#66727f", "#e4e8ec", "#e9b8ae"
-
-STYLE = {
-    "font.family": "DejaVu Sans",
-    "font.size": 9.5,
-    "text.color": INK,
-    "axes.edgecolor": "#c3cad1",
-    "axes.labelcolor": QUIET,
-    "axes.titlesize": 10.5,
-    "axes.titleweight": "bold",
-    "axes.titlelocation": "left",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "grid.color": GRID,
-    "xtick.color": QUIET,
-    "ytick.color": QUIET,
-    "legend.frameon": False,
-    "lines.linewidth": 1.8,
-    "figure.constrained_layout.use": True,
-}
-
-
-def save(path: Path, draw: Callable[[], Figure]) -> None:
-    """Draw in the report's style and write the SVG."""
-    with matplotlib.rc_context({**STYLE, "svg.hashsalt": path.name}):
-        draw().savefig(path, format="svg", metadata={"Date": None, "Creator": None})
+PAPER = "#c3cad1"
 
 
 def pass_at_1(scores: Mapping[str, Mapping[str, Any]], benchmark: str) -> Figure:
@@ -71,40 +31,30 @@ def pass_at_1(scores: Mapping[str, Mapping[str, Any]], benchmark: str) -> Figure
     return figure
 
 
-def funnel(stages: Sequence[Mapping[str, Any]]) -> Figure:
-    """Rows that each stage kept and dropped; stages is [{"label", "kept", "dropped"}]."""
-    figure = Figure(figsize=(7.2, 0.42 * len(stages) + 0.7))
-    axes = figure.add_subplot()
-    widest = max(stage["kept"] + stage["dropped"] for stage in stages)
-    for row, stage in enumerate(stages):
-        axes.barh(row, stage["kept"], color="#2f6db3", height=0.66)
-        axes.barh(row, stage["dropped"], left=stage["kept"], color=DROPPED, height=0.66)
-        label = f"{stage['kept']:,}" + (f"  (−{stage['dropped']:,})" if stage["dropped"] else "")
-        axes.text(stage["kept"] + stage["dropped"] + widest * 0.01, row, label, va="center")
-    axes.set(yticks=range(len(stages)), yticklabels=[stage["label"] for stage in stages], xlim=(0, widest * 1.2))
-    axes.invert_yaxis()
-    axes.grid(axis="y", visible=False)
-    axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
-    return figure
-
-
 def mixture(categories: Mapping[str, Mapping[str, float]]) -> Figure:
-    """Shares of the SFT set by category: samples left, tokens right (the paper's Figure 4)."""
-    figure = Figure(figsize=(7.2, 3.1))
-    shown = {name: counts for name, counts in categories.items() if counts["samples"]}
-    for place, (key, title) in enumerate((("samples", "Samples"), ("tokens", "Tokens"))):
-        axes = figure.add_subplot(1, 2, place + 1)
-        total = sum(counts[key] for counts in shown.values())
-        wedges, _ = axes.pie(
-            [counts[key] for counts in shown.values()],
-            colors=[CATEGORY_COLOURS[name] for name in shown],
-            startangle=90,
-            counterclock=False,
-            wedgeprops={"width": 0.42, "edgecolor": "white"},
-        )
-        axes.set_title(f"{title} ({total:,})", loc="center")
-        labels = [f"{name.replace('_', ' ')}  {100 * counts[key] / total:.1f} %" for name, counts in shown.items()]
-        axes.legend(wedges, labels, loc="upper center", bbox_to_anchor=(0.5, 0.02), fontsize=8.5)
+    """Shares of the SFT set by category beside the paper's: samples left, tokens right (the paper's Figure 4).
+
+    Args:
+        categories: {category: {"samples", "tokens", "published_samples", "published_tokens"}}: counts.
+    """
+    figure = Figure(figsize=(7.2, 3.2))
+    grid = figure.subplots(1, 2, sharey=True)
+    told = []
+    for axes, (key, title) in zip(grid, (("samples", "Samples"), ("tokens", "Tokens"))):
+        total, published = (sum(counts[name] for counts in categories.values()) for name in (key, f"published_{key}"))
+        for row, (name, counts) in enumerate(categories.items()):
+            ours, theirs = counts[key] / max(1, total), counts[f"published_{key}"] / published
+            axes.barh(row - 0.19, ours, height=0.36, color=CATEGORY_COLOURS[name])
+            axes.barh(row + 0.19, theirs, height=0.36, color=PAPER)
+            for place, share, ink in ((row - 0.19, ours, INK), (row + 0.19, theirs, QUIET)):
+                axes.text(share + 0.01, place, f"{100 * share:.1f} %", va="center", fontsize=8, color=ink)
+        axes.set(title=f"{title}: {total:,}", xlim=(0, 1))
+        told.append(f"{published / 1e6:,.2f} million {key}")
+        axes.xaxis.set_major_formatter(PercentFormatter(1))
+        axes.grid(axis="y", visible=False)
+    grid[0].set(yticks=range(len(categories)), yticklabels=[name.replace("_", " ") for name in categories])
+    grid[0].invert_yaxis()
+    figure.supxlabel(f"coloured: this build; grey: the paper, {', '.join(told)}", fontsize=8.5, color=QUIET)
     return figure
 
 

@@ -17,29 +17,26 @@ from typing import Any
 import jinja2
 import pyarrow.compute as pc
 
+from amt.drawing import save
 from amt.errors import DataError
 from amt.evaluation import figures as draw
-from amt.evaluation.planted import found_against_planted, verdict_ledger
+from amt.evaluation.paper import FIGURE_4
+from amt.evaluation.planted import FINDERS, found_against_planted, verdict_ledger
 from amt.evaluation.statistics import Difference, paired_difference
+from amt.flow.chain import check_chain
+from amt.flow.funnel import Counts, StageCount, count
+from amt.flow.ledgers import Ledgers
+from amt.flow.picture import group_funnel, stage_funnel
+from amt.flow.stages import TRAINING, trunk
 from amt.ledger import read_report, write_report
 from amt.params import Recipe
 from amt.publish import publish_directory, publish_file
-from amt.rows import CATEGORIES, LEDGER, SCORE, read_shards, read_table
+from amt.rows import CATEGORIES, SCORE, read_shards, read_table
 
 LABELS = {"base": "base", "sft": "SFT", "rl1": "RL stage 1", "rl2": "RL stage 2"}
 GAINS = (("sft", "rl2"), ("base", "sft"), ("sft", "rl1"), ("rl1", "rl2"))
-STAGES = {
-    "clean": "clean",
-    "unique": "unique",
-    "decontaminate": "decontaminate",
-    "verify_math": "verify math",
-    "filter_responses": "filter responses",
-    "sft_set": "SFT set",
-    "rl_set_1": "RL set 1",
-    "rl_set_2": "RL set 2",
-}
-"""Ledger stage -> its name on the page, in reading order."""
-CURATED = ("clean", "unique", "decontaminate", "verify_math")
+MODEL_LEDGERS = dict(zip(TRAINING, ("sft", "rl1", "rl2"), strict=True))
+"""Stage that trains -> the model whose folder holds its ledger."""
 
 GRPO_PANELS = (
     ("reward", "Mean reward", True),
@@ -77,7 +74,7 @@ def write_all(
     metrics: Path,
     figures: Path,
 ) -> dict[str, Any]:
-    """Write page, metrics and figures; returns the metrics.
+    """Write page, metrics and figures; returns the metrics. Asserts first that no row is lost between two stages.
 
     Args:
         planted_responses: faults that a scripted teacher made, {kind: [{"row_id": id of the response}]}; what was
@@ -89,6 +86,9 @@ def write_all(
         raise DataError(f"No scores of {', '.join(sorted(missing))} among {', '.join(map(str, inputs.scores))}.")
     scores = {model: scores[model] for model in LABELS}
     main = main_benchmark(recipe, scores)
+    models = [getattr(inputs, model) / "ledger.parquet" for model in MODEL_LEDGERS.values()]
+    ledgers = Ledgers([*inputs.ledgers, *models])
+    check_chain(ledgers)
     context = {
         "name": recipe.name,
         "seed": recipe.seed,
@@ -98,11 +98,10 @@ def write_all(
         "evaluation": recipe.evaluation,
         "judge": recipe.endpoints.arena_judge.model,
         "standins": standins(recipe, teacher_habit),
-        "published": recipe.published,
         **_result(scores, main, recipe.evaluation.confidence),
         **_evaluation(scores, recipe),
-        **_rows(inputs, recipe, planted_responses),
-        **_sft(inputs, recipe),
+        **_rows(inputs, recipe, ledgers, planted_responses),
+        **_sft(inputs),
         **_grpo(inputs),
     }
     with publish_directory(figures) as folder:
@@ -151,6 +150,7 @@ def standins(recipe: Recipe, teacher_habit: str | None = None) -> list[dict[str,
         "second_opinion": "o4-mini [2.2.1]",
         "clarity_judge": "an LLM [2.2.1]",
         "rewriter": "not said [2.2.1]",
+        "paraphraser": "not said",
         "arena_judge": "GPT-4 Turbo (1106) [5.1.1]",
     }
     for role, endpoint in recipe.endpoints:
@@ -238,51 +238,52 @@ def _evaluation(scores: dict[str, Any], recipe: Recipe) -> dict[str, Any]:
 # --- rows ------------------------------------------------------------------------------------------------
 
 
-def _rows(inputs: Inputs, recipe: Recipe, planted_responses: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
-    reports = [report for report in map(read_report, inputs.stage_reports) if report.get("stage") == "queries"]
-    by_name = {name: [report for report in reports if report["source"] == name] for name in recipe.sources}
-    collected = {name: shards for name, shards in by_name.items() if shards}
-    if lacking := recipe.sources.keys() - collected.keys():
+def _rows(
+    inputs: Inputs, recipe: Recipe, ledgers: Ledgers, planted_responses: dict[str, list[dict[str, Any]]]
+) -> dict[str, Any]:
+    collected = [report for report in map(read_report, inputs.stage_reports) if report.get("stage") == "queries"]
+    if lacking := recipe.sources.keys() - {report["source"] for report in collected}:
         raise DataError(f"No report of {', '.join(sorted(lacking))} among the stage reports.")
-    ledgers = read_ledgers(inputs.ledgers)
-    stages = [_collect_stage(reports), *(_stage(name, ledgers[name]) for name in STAGES if name in ledgers)]
+    found = count(ledgers)
+    funnel = Counts({name: found.of_source.get(name, {}) for name in recipe.sources})
     samples = Counter(read_table(inputs.samples).column("source").to_pylist())
-    by_source = {name: Counter(_kept_sources(entries)) for name, entries in ledgers.items() if name in CURATED}
-    curated = [name for name in CURATED if name in ledgers]
     sources = [
         {
             "name": name,
-            "rows_in": sum(report["rows_in"] for report in shards),
-            "kept": [
-                sum(report["kept"] for report in shards),
-                *(by_source[stage][name] for stage in curated),
-            ],
+            "rows_in": of_stage["queries"].rows_in if "queries" in of_stage else 0,
+            "kept": [of_stage[stage.name].kept if stage.name in of_stage else 0 for stage in trunk()],
             "samples": samples[name],
         }
-        for name, shards in collected.items()
+        for name, of_stage in funnel.of_source.items()
     ]
     planted: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for report in reports:
-        for kind, entries in report.get("planted", {}).items():
-            planted[kind] += entries
+    for report in collected:
+        for kind, some in report.get("planted", {}).items():
+            planted[kind] += some
     scores = read_shards(inputs.response_scores, SCORE)
+    entries = _entries_about(ledgers, planted | planted_responses) | verdict_ledger(scores)
     return {
         "rows_in": sum(source["rows_in"] for source in sources),
-        "stages": stages,
+        "funnel": funnel,
+        "stages": [_stage(one) for one in funnel.by_stage()],
         "sources": sources,
-        "source_stages": ["collect", *(STAGES[stage] for stage in curated)],
+        "source_stages": [stage.label for stage in trunk()],
         "source_totals": [sum(column) for column in zip(*(source["kept"] for source in sources), strict=True)],
         "response_scores": _score_counts(scores),
-        "planted": found_against_planted(planted | planted_responses, ledgers | verdict_ledger(scores), recipe),
+        "planted": found_against_planted(planted | planted_responses, entries, recipe),
     }
 
 
-def read_ledgers(paths: list[Path]) -> dict[str, list[dict[str, Any]]]:
-    """{stage: its entries}."""
-    ledgers = defaultdict(list)
-    for entry in read_shards(paths, LEDGER):
-        ledgers[entry["stage"]].append(entry)
-    return dict(ledgers)
+def _entries_about(ledgers: Ledgers, planted: dict[str, list[dict[str, Any]]]) -> dict[str, list[dict[str, Any]]]:
+    """{stage: entries} of the planted rows, and of all that were found for the same reasons."""
+    names = {
+        name for some in planted.values() for entry in some for name in (entry["row_id"], entry.get("same_as")) if name
+    }
+    reasons = {reason for finder in FINDERS.values() for reason in finder.reasons}
+    entries: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for line in ledgers.about(sorted(names), sorted(reasons)):
+        entries[line["stage"]].append(line)
+    return dict(entries)
 
 
 def _score_counts(scores: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -301,44 +302,22 @@ def _score_counts(scores: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return counts
 
 
-def _kept_sources(entries: list[dict[str, Any]]) -> list[str]:
-    return [entry["source"] for entry in entries if entry["outcome"] != "dropped"]
-
-
-def _collect_stage(reports: list[dict[str, Any]]) -> dict[str, Any]:
-    reasons: Counter[str] = Counter()
-    for report in reports:
-        reasons.update(report["dropped"])
-    kept = sum(report["kept"] for report in reports)
+def _stage(one: StageCount) -> dict[str, Any]:
     return {
-        "label": "collect",
-        "unit": "queries",
-        "rows_in": sum(report["rows_in"] for report in reports),
-        "kept": kept,
-        "dropped": reasons.total(),
-        "reasons": reasons.most_common(),
-        "changed": [],
-    }
-
-
-def _stage(name: str, entries: list[dict[str, Any]]) -> dict[str, Any]:
-    dropped = Counter(entry["reason"] for entry in entries if entry["outcome"] == "dropped")
-    changed = Counter(entry["reason"] for entry in entries if entry["outcome"] == "changed")
-    return {
-        "label": STAGES[name],
-        "unit": "responses" if name == "filter_responses" else "queries",
-        "rows_in": len(entries),
-        "kept": len(entries) - dropped.total(),
-        "dropped": dropped.total(),
-        "reasons": dropped.most_common(),
-        "changed": changed.most_common(),
+        "label": one.label,
+        "unit": one.unit,
+        "rows_in": one.rows_in,
+        "kept": one.kept,
+        "dropped": one.dropped.total(),
+        "reasons": one.dropped.most_common(),
+        "changed": one.changed.most_common(),
     }
 
 
 # --- training --------------------------------------------------------------------------------------------
 
 
-def _sft(inputs: Inputs, recipe: Recipe) -> dict[str, Any]:
+def _sft(inputs: Inputs) -> dict[str, Any]:
     table = read_table(inputs.samples)
     samples = Counter(table.column("category").to_pylist())
     tokens: Counter[str] = Counter()
@@ -346,9 +325,8 @@ def _sft(inputs: Inputs, recipe: Recipe) -> dict[str, Any]:
         table.column("category").to_pylist(), pc.list_value_length(table.column("token_ids")).to_pylist(), strict=True
     ):
         tokens[category] += length
-    published = recipe.published.sft_mixture if recipe.published else {}
-    paper_samples = sum(part.samples for part in published.values())
-    paper_tokens = sum(part.tokens for part in published.values())
+    paper_samples = sum(part.samples for part in FIGURE_4.values())
+    paper_tokens = sum(part.tokens for part in FIGURE_4.values())
     mixture = [
         {
             "category": category,
@@ -356,8 +334,10 @@ def _sft(inputs: Inputs, recipe: Recipe) -> dict[str, Any]:
             "tokens": tokens[category],
             "share_of_samples": samples[category] / max(1, samples.total()),
             "share_of_tokens": tokens[category] / max(1, tokens.total()),
-            "published_samples": published[category].samples / paper_samples if category in published else None,
-            "published_tokens": published[category].tokens / paper_tokens if category in published else None,
+            "published_samples": FIGURE_4[category].samples,
+            "published_tokens": FIGURE_4[category].tokens,
+            "published_share_of_samples": FIGURE_4[category].samples / paper_samples,
+            "published_share_of_tokens": FIGURE_4[category].tokens / paper_tokens,
         }
         for category in CATEGORIES
     ]
@@ -421,12 +401,12 @@ def read_metrics(path: Path, keys: tuple[str, ...]) -> list[dict[str, Any]]:
 
 
 def _draw(folder: Path, context: dict[str, Any], scores: dict[str, Any]) -> None:
-    main, stages = context["main"], [stage for stage in context["stages"] if stage["unit"] == "queries"]
-    flow = [stage for stage in stages if not stage["label"].startswith("RL set")]
+    main, funnel = context["main"], context["funnel"]
     mixture = {item["category"]: item for item in context["mixture"]}
     figures = {
         "pass_at_1": lambda: draw.pass_at_1({model: scores[model][main] for model in scores}, main),
-        "funnel": lambda: draw.funnel(flow),
+        "funnel": lambda: stage_funnel(funnel.by_stage()),
+        "funnel_by_source": lambda: group_funnel(funnel.of_source),
         "mixture": lambda: draw.mixture(mixture),
         "sft_training": lambda: draw.sft_training(context["sft_steps"]),
         "sft_curve": lambda: draw.sft_curve(context["curve"]["points"]),
@@ -437,7 +417,7 @@ def _draw(folder: Path, context: dict[str, Any], scores: dict[str, Any]) -> None
             {model: scores[model][name] for model in scores}, name
         )
     for name, figure in figures.items():
-        draw.save(folder / f"{name}.svg", figure)
+        save(folder / f"{name}.svg", figure)
 
 
 def _template() -> jinja2.Template:

@@ -4,6 +4,7 @@ Invariant: one row for each math or code query. Its pass rate is over exactly `s
 it is null and `status` says why: `not_measured` if the recipe measures only some queries of its category,
 `invalid` if the query cannot be judged, `too_long` if prompt and response do not fit into the model's
 context. A judgement that fails for other reasons stops the stage; the responses until then are kept.
+The ledger has a line for each query: what has no pass rate is dropped, for its status or as `other_category`.
 """
 
 import logging
@@ -14,6 +15,7 @@ import pyarrow as pa
 
 from amt.chat import Chat
 from amt.grpo.rollouts import prompts_of, sample_groups, write_journal
+from amt.ledger import Ledger
 from amt.params import PassRates, Sandbox, Score
 from amt.placement import Placement
 from amt.rewards.dispatch import Grader, reward_kind
@@ -42,6 +44,7 @@ def pass_rates(
     model: Path,
     pass_rates: Path,
     rollouts: Path,
+    ledger: Path,
     settings: PassRates,
     system_prompt: str,
     sandbox: Sandbox,
@@ -56,6 +59,7 @@ def pass_rates(
         model: Hugging Face directory of the SFT model.
         pass_rates: Parquet of PASS_RATE to write.
         rollouts: Parquet of amt.grpo.rollouts.ROLLOUT to write.
+        ledger: Parquet of amt.rows.LEDGER to write.
     """
     context = context_length(model)
     kept = Path(placement.scratch) / "pass_rates"
@@ -63,7 +67,8 @@ def pass_rates(
         VllmServer(model, max_model_len=context, log=server_log, placement=placement) as server,
         Grader(sandbox, score, placement) as grader,
     ):
-        rows = [row for row in read_shards(queries, QUERY) if row["category"] in ("math", "code")]
+        all_rows = read_shards(queries, QUERY)
+        rows = [row for row in all_rows if row["category"] in ("math", "code")]
         measured = measured_queries(rows, settings, seed)
         sampled = {row["row_id"] for row in measured}
         judged = {row["row_id"] for row in measured if reward_kind(row) in ("math", "code")}
@@ -86,14 +91,11 @@ def pass_rates(
     log.info("pass_rates: %(rollout_s).1f s of generating, %(grade_s).1f s of judging", seconds)
     write_journal(rollouts, groups, step=0)
     group_of = {group[0].row["row_id"]: group for group in groups}
-    write_rows(
-        pass_rates,
-        [
-            _pass_rate(row, group_of.get(row["row_id"]), row["row_id"] in sampled, row["row_id"] in judged)
-            for row in rows
-        ],
-        PASS_RATE,
-    )
+    rates = [
+        _pass_rate(row, group_of.get(row["row_id"]), row["row_id"] in sampled, row["row_id"] in judged) for row in rows
+    ]
+    write_rows(pass_rates, rates, PASS_RATE)
+    _write_ledger(ledger, all_rows, {rate["row_id"]: rate for rate in rates})
     shutil.rmtree(kept)
 
 
@@ -107,6 +109,20 @@ def measured_queries(rows: list[dict], settings: PassRates, seed: int) -> list[d
         )
         chosen += drawn[: getattr(settings.queries, category)]
     return chosen
+
+
+def _write_ledger(ledger: Path, rows: list[dict], rate_of: dict[str, dict]) -> None:
+    book = Ledger("pass_rates")
+    for row in rows:
+        rate = rate_of.get(row["row_id"])
+        if rate is None:
+            book.drop(row, "other_category", row["category"])
+        elif rate["status"] != "scored":
+            book.drop(row, rate["status"])
+        else:
+            book.keep(row, f"{rate['passed']} of {rate['samples']} passed")
+    book.report(len(rows), sum(rate["status"] == "scored" for rate in rate_of.values()))
+    book.write(ledger)
 
 
 def _pass_rate(row, group, measured: bool, judgeable: bool) -> dict:

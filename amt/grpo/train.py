@@ -22,15 +22,15 @@ from amt.chat import Chat
 from amt.errors import DataError, InfrastructureError, ParamsError
 from amt.grpo.advantage import group_advantages, token_weights
 from amt.grpo.plateau import plateaued
-from amt.grpo.rollouts import Prompt, Rollout, prompts_of, sample_groups, write_journal
-from amt.ledger import write_report
+from amt.grpo.rollouts import ROLLOUT, Prompt, Rollout, prompts_of, sample_groups, write_journal
+from amt.ledger import Ledger, write_report
 from amt.params import Grpo, GrpoStage, Sandbox, Score
 from amt.placement import Placement
 from amt.resume import ResumableRun
 from amt.rewards.dispatch import Grader, reward_kind
 from amt.rewards.reward_model import RewardModel
 from amt.rollout.server import VllmServer, context_length
-from amt.rows import QUERY, read_rows
+from amt.rows import QUERY, read_rows, read_table
 from amt.seeds import seed_for
 
 log = logging.getLogger(__name__)
@@ -70,7 +70,7 @@ def train(
     on_metrics: OnMetrics = lambda step, metrics: None,
     save_every: int = 2,
 ) -> dict[str, Any]:
-    """Train one stage; write hf/, megatron/, rollouts/step_*.parquet, metrics.jsonl and report.json.
+    """Train one stage; write hf/, megatron/, rollouts/step_*.parquet, metrics.jsonl, ledger.parquet and report.json.
 
     Args:
         stage: 1 or 2.
@@ -149,6 +149,8 @@ def train(
 
     report = _report(stage, history, ended, len(rows) - len(prompts))
     write_report(run.model / "report.json", report)
+    fitting = {prompt.row["row_id"] for prompt in prompts}
+    _write_ledger(run.model / "ledger.parquet", f"grpo_{stage}", rows, fitting, run.journal(0).parent)
     run.publish(model_out)
     return report
 
@@ -364,6 +366,31 @@ def why_ended(history: list[dict[str, Any]], limits: GrpoStage) -> str | None:
     if len(history) >= limits.max_steps:
         return "max_steps"
     return "plateau" if plateaued([line["reward"] for line in history], limits.plateau) else None
+
+
+def _write_ledger(path: Path, name: str, rows: list[dict[str, Any]], fitting: set[str], journal: Path) -> None:
+    """In which steps each query was used, with the mean reward of its samples there (null if they had none).
+
+    The journal knows it, also of the steps before a kill. Other queries are dropped: too_long, or not_drawn.
+    """
+    visits: dict[str, dict[int, list[float | None]]] = {}
+    for file in sorted(journal.glob("step_*.parquet")):
+        for line in read_table(file, ROLLOUT).select(["step", "row_id", "reward"]).to_pylist():
+            visits.setdefault(line["row_id"], {}).setdefault(line["step"], []).append(line["reward"])
+    book = Ledger(name)
+    for row in rows:
+        if row["row_id"] not in fitting:
+            book.drop(row, "too_long")
+        elif visit := visits.get(row["row_id"]):
+            book.use(row, list(visit), mean_reward=[_mean(rewards) for rewards in visit.values()])
+        else:
+            book.drop(row, "not_drawn")
+    book.report(len(rows), len(visits))
+    book.write(path)
+
+
+def _mean(rewards: list[float | None]) -> float | None:
+    return None if None in rewards else round(sum(rewards) / len(rewards), 4)
 
 
 def _report(stage: int, history: list[dict[str, Any]], ended: str, left_out: int) -> dict[str, Any]:

@@ -1,14 +1,15 @@
 """The SFT set: which responses are trained on, how often, and packed into which sequences (paper 4.1).
 
 Invariant: a sample is a whole conversation with exactly one trained span, its last response and end token.
-Equal (row_id, token ids) occur only as the declared repeats of a category. Every query is in the ledger, and
-every response in the report under one heading.
+Equal (row_id, token ids) occur only as the declared repeats of a category. Every response is in the ledger, under its
+response_id: packed, or repeated, with its places (packed sequence, position), or dropped for the first of these that
+applies: not_scored, low_score, special_token, over_long, same_text, beyond_max_responses. The report has every query.
 """
 
 import json
 import logging
 from collections import Counter, defaultdict
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +81,7 @@ def build_sft_set(
 
     Args:
         queries, responses, scores, queries_scored: one of each a shard.
-        queries: Parquet of amt.rows.QUERY; every row gets a ledger entry.
+        queries: Parquet of amt.rows.QUERY.
         queries_scored: verify score of each query that has one; columns row_id and verify_score.
         max_tokens: samples longer than this are discarded, never cut.
     """
@@ -98,6 +99,7 @@ def build_sft_set(
     chat = Chat(tokenizer)
     book = Ledger("sft_set")
     fates: Counter[str] = Counter()
+    lost: Counter[str] = Counter()
     chosen: list[Sample] = []
     for row in sorted(rows, key=lambda row: row["row_id"]):
         usable, fate_of = _usable(row, offered[row["row_id"]], score_of, chat, settings, max_tokens, system_prompt)
@@ -106,11 +108,11 @@ def build_sft_set(
         taken = _take(usable, most, score_of, seed, fate_of)
         chosen += taken
         fates.update(fate_of.values())
-        if taken:
-            book.keep(row)
-        else:
-            furthest = max(fate_of.values(), key=_STAGES.index, default="no_response")
-            book.drop(row, furthest, _counts_in_words(Counter(fate_of.values())) or None)
+        for response_id, fate in fate_of.items():
+            if fate != "trained_on":
+                book.drop({"row_id": response_id, "source": row["source"]}, fate)
+        if not taken:
+            lost[max(fate_of.values(), key=_STAGES.index, default="no_response")] += 1
 
     if not chosen:
         raise DataError(
@@ -121,7 +123,11 @@ def build_sft_set(
     lengths = {f"{sample.response_id}#{repeat}": len(sample.token_ids) for sample, repeat in repeated}
     placed = _pack(lengths, max_tokens, seed)
     result = _report(repeated, len(placed), fates, max_tokens)
-    result["queries"] = asdict(book.report(len(rows), len({sample.row["row_id"] for sample in chosen})))
+    _record_places(book, chosen, repeated, placed)
+    book.report(sum(map(len, offered.values())), len(chosen))
+    kept = len({sample.row["row_id"] for sample in chosen})
+    assert len(rows) == kept + lost.total()
+    result["queries"] = {"rows_in": len(rows), "kept": kept, "dropped": dict(sorted(lost.items()))}
 
     write_table(samples, _sample_table(repeated))
     write_table(packs, _pack_table(placed))
@@ -222,6 +228,17 @@ def _pack(lengths: dict[str, int], max_tokens: int, seed: int) -> list[list[str]
     """Sample ids by pack. Samples of equal length come in seeded order, so that a pack mixes sources."""
     order = sorted(lengths, key=lambda name: seed_for(seed, "sft_set", "pack", name))
     return [[order[index] for index in members] for members in pack([lengths[name] for name in order], max_tokens)]
+
+
+def _record_places(
+    book: Ledger, chosen: list[Sample], repeated: list[tuple[Sample, int]], placed: list[list[str]]
+) -> None:
+    place_of = {name: (number, place) for number, members in enumerate(placed) for place, name in enumerate(members)}
+    places: dict[str, list[tuple[int, int]]] = defaultdict(list)
+    for sample, repeat in repeated:
+        places[sample.response_id].append(place_of[f"{sample.response_id}#{repeat}"])
+    for sample in chosen:
+        book.pack({"row_id": sample.response_id, "source": sample.row["source"]}, places[sample.response_id])
 
 
 def _pack_table(placed: list[list[str]]) -> pa.Table:

@@ -5,6 +5,7 @@ packs, the learning rate and what a step sees depend on the step and the seed al
 come from the last state saved under the digest of everything the result depends on.
 """
 
+import itertools
 import json
 import logging
 import math
@@ -19,7 +20,7 @@ import pyarrow as pa
 
 from amt.chat import Chat
 from amt.errors import DataError, ParamsError
-from amt.ledger import write_report
+from amt.ledger import Ledger, write_report
 from amt.params import Sft
 from amt.placement import Placement
 from amt.publish import publish_file
@@ -74,6 +75,7 @@ class PackedSet:
         table = read_table(samples, SAMPLE)
         self._tokens: pa.ChunkedArray = table["token_ids"]
         self._masks: pa.ChunkedArray = table["loss_mask"]
+        self._names: pa.Table = table.select(["response_id", "source"])
         row_of = {name: row for row, name in enumerate(table["sample_id"].to_pylist())}
         placed = read_table(packs, PACK)
         self._members: list[list[int]] = [[] for _ in range(pa.compute.max(placed["pack"]).as_py() + 1)]
@@ -94,6 +96,28 @@ class PackedSet:
             for row in self._members[pack]:
                 yield self._tokens[row].as_py(), [float(bit) for bit in self._masks[row].as_py()]
 
+    @property
+    def responses(self) -> int:
+        """Different ones: a repeat is none."""
+        return pa.compute.count_distinct(self._names["response_id"]).as_py()
+
+    def uses(self, steps: list[list[int]]) -> Iterator[tuple[dict[str, str], list[int]]]:
+        """Each response, as a ledger names it, with the steps that train on it or a repeat of it.
+
+        Args:
+            steps: packs of every step, from step 1.
+        """
+        steps_of_pack: list[list[int]] = [[] for _ in self._members]
+        for step, packs in enumerate(steps, start=1):
+            for pack in packs:
+                steps_of_pack[pack].append(step)
+        pack_of_row = {row: pack for pack, rows in enumerate(self._members) for row in rows}
+        # Repeats of a response stand side by side.
+        named = (name for batch in self._names.to_batches(4096) for name in batch.to_pylist())
+        for response, group in itertools.groupby(enumerate(named), key=lambda item: item[1]):
+            trained = {step for row, _ in group for step in steps_of_pack[pack_of_row[row]]}
+            yield {"row_id": response["response_id"], "source": response["source"]}, sorted(trained)
+
 
 def train(
     *,
@@ -107,7 +131,7 @@ def train(
     on_metrics: OnMetrics = lambda step, metrics: None,
     save_every: int = 50,
 ) -> dict[str, Any]:
-    """Train, and write hf/, megatron/, checkpoints/step_*/, metrics.jsonl and report.json into `model`.
+    """Train, and write hf/, megatron/, checkpoints/step_*/, metrics.jsonl, ledger.parquet and report.json into `model`.
 
     Args:
         on_metrics: called with (step, metrics) for every step, from 1 and also for those before a kill. Speed is
@@ -169,6 +193,11 @@ def train(
         return {}
     report = _report(run.metrics, data, settings, keep)
     write_report(run.model / "report.json", report)
+    book = Ledger("sft")
+    for response, trained in data.uses(steps):
+        book.use(response, trained)
+    book.report(data.responses, data.responses)
+    book.write(run.model / "ledger.parquet")
     run.publish(model)
     return report
 

@@ -1,7 +1,8 @@
 """Collect: rows as published, and the same rows as unified queries (paper 2.1).
 
-Invariant: every raw row is either one query with an id of its own or is counted under the reason why it was
-left out. Equal published rows get different ids, so that finding duplicates is the business of `unique`.
+Invariant: every raw row has one line in the ledger, under an id of its own: that of its query, or, with the reason why
+it was left out, one made of what was published. Equal published rows get different ids, so that finding duplicates is
+the business of `unique`. `detail` of a line says which raw row it was.
 """
 
 import contextlib
@@ -20,6 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from amt.errors import SourceError
+from amt.ledger import Ledger
 from amt.params import Source
 from amt.publish import publish_file
 from amt.rows import QUERY, canonical_json, row_id, told, write_rows, write_table
@@ -33,12 +35,14 @@ HUB_BATCH_ROWS = 1000
 class CollectReport:
     """Counts of one source: rows_in = kept + Σ dropped."""
 
+    stage: str
     source: str
     licence: str
     gated: bool
     rows_in: int
     kept: int
     dropped: dict[str, int]
+    kept_by_category: dict[str, int]
     planted: dict[str, list[dict[str, Any]]]
     """Faults planted among the kept rows by kind, see amt.sources.planted; empty for rows of the hub."""
 
@@ -248,32 +252,54 @@ def write_queries(
     name: str,
     raw: Path,
     queries: Path,
+    ledger: Path,
     planted: dict[str, list[dict[str, Any]]] | None = None,
     excluded_licences: Collection[str] = (),
     shard: int = 0,
     shards: int = 1,
 ) -> CollectReport:
-    """Read raw Parquet, write unified queries, count what was left out.
+    """Read raw Parquet, write unified queries and what became of every raw row; returns the counts.
 
     Args:
         shard: only the rows of this one of so many shards, from 0.
     """
     described = dataset(name)
+    book = Ledger("queries")
+    kept = []
     published = list(_published(described, raw, shard, shards))
-    rows, dropped = unify(described, published, excluded_licences)
-    kept = [row for row in rows if row is not None]
+    unified = unify(described, [row for _, row in published], excluded_licences)
+    for (number, _), row in zip(published, unified, strict=True):
+        place = canonical_json({"raw_row": number})
+        if isinstance(row, LeftOutRow):
+            book.drop({"row_id": row.row_id, "source": name}, row.reason, place)
+        else:
+            book.keep(row, place)
+            kept.append(row)
+    counts = book.report(len(published), len(kept))
     write_rows(queries, kept, QUERY)
+    book.write(ledger)
     ids = {row["row_id"] for row in kept}
-    there = {kind: [entry for entry in entries if entry["row_id"] in ids] for kind, entries in (planted or {}).items()}
     return CollectReport(
-        name, described.licence, described.gated, len(published), len(kept), dict(sorted(dropped.items())), there
+        stage=counts.stage,
+        source=name,
+        licence=described.licence,
+        gated=described.gated,
+        rows_in=counts.rows_in,
+        kept=counts.kept,
+        dropped=counts.dropped,
+        kept_by_category={described.category: counts.kept},
+        planted={kind: [entry for entry in some if entry["row_id"] in ids] for kind, some in (planted or {}).items()},
     )
 
 
-def _published(described: Dataset, raw: Path, shard: int, shards: int) -> Iterator[dict[str, Any]]:
-    """The needed columns of one shard's rows. Equal rows lie in one shard, so that ids tell them apart there."""
+def _published(described: Dataset, raw: Path, shard: int, shards: int) -> Iterator[tuple[int, dict[str, Any]]]:
+    """(number in the raw file, needed columns) of one shard's rows.
+
+    Equal rows lie in one shard, so that their ids can tell them apart.
+    """
     with told(raw):
         file = pq.ParquetFile(raw)
+    number = 0
     with file:
         check_columns(described, file.schema_arrow.names, str(raw), described.needs)
         for group in range(file.num_row_groups):
@@ -281,16 +307,26 @@ def _published(described: Dataset, raw: Path, shard: int, shards: int) -> Iterat
                 rows = file.read_row_group(group, columns=described.needs).to_pylist()
             for row in rows:
                 if shards == 1 or zlib.crc32(repr(row).encode("utf-8", "surrogatepass")) % shards == shard:
-                    yield row
+                    yield number, row
+                number += 1
+
+
+@dataclass(frozen=True)
+class LeftOutRow:
+    """A published row that is no query."""
+
+    row_id: str
+    reason: str
 
 
 def unify(
     described: Dataset, published: list[dict[str, Any]], excluded_licences: Collection[str] = ()
-) -> tuple[list[dict[str, Any] | None], Counter]:
-    """One entry a published row, in order: a row of amt.rows.QUERY, or None where the row was left out."""
+) -> Iterator[dict[str, Any] | LeftOutRow]:
+    """One entry a published row, in order: a row of amt.rows.QUERY, or what names a row that was left out.
+
+    Rows that would have the same id, because they are the same or the dataset names them so, are numbered.
+    """
     excluded = set(map(_licence_key, excluded_licences))
-    rows: list[dict[str, Any] | None] = []
-    dropped: Counter[str] = Counter()
     occurrences: Counter[str] = Counter()
     for row in published:
         unified = described.unify(row)
@@ -299,16 +335,18 @@ def unify(
         if isinstance(unified, Unified) and _licence_key(unified.licence or described.licence) in excluded:
             unified = LeftOut("excluded_licence")
         if isinstance(unified, LeftOut):
-            dropped[unified.reason] += 1
-            rows.append(None)
-            continue
-        content = _row(described, unified)
-        identity = [unified.published_id] if unified.published_id not in (None, "") else sorted(content.items())
+            identity = [LEFT_OUT, repr(sorted(row.items()))]
+        else:
+            content = _row(described, unified)
+            identity = [unified.published_id] if unified.published_id not in (None, "") else sorted(content.items())
         occurrence = occurrences[canonical_json(identity)]
         occurrences[canonical_json(identity)] += 1
-        identity = identity if occurrence == 0 else [*identity, occurrence]
-        rows.append({"row_id": row_id(described.name, *identity), **content})
-    return rows, dropped
+        name = row_id(described.name, *identity, *([occurrence] if occurrence else []))
+        yield LeftOutRow(name, unified.reason) if isinstance(unified, LeftOut) else {"row_id": name, **content}
+
+
+LEFT_OUT = "left out"
+"""Keeps ids of rows that were left out apart from those of queries."""
 
 
 def _licence_key(licence: str) -> str:

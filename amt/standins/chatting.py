@@ -62,6 +62,15 @@ ARENA = {
     ),
 }  # fmt: skip
 
+ARENA_PARAPHRASES = {
+    "story": "Please make up a tiny story in which {N} travels far away and finds {T} at night.",
+    "explain": "Explain to a little child what {T} are and why they are special.",
+    "compare": "A newspaper asks if a city needs more {T}. Name one reason for and one against.",
+    "teach": "I am a teacher and have {a} pupils. Please suggest a lesson on {T}.",
+    "poem": "Praise {T} in a poem of two lines.",
+}
+assert set(ARENA_PARAPHRASES) == set(ARENA)
+
 
 def _chat(kind: str, slots: dict[str, Any], query: str) -> Problem:
     _, answer = (CHAT | ARENA)[kind]

@@ -20,7 +20,7 @@ from amt.seeds import seed_for
 from amt.standins import faults, published
 from amt.standins.arithmetic import MATH, draw_math, rephrase
 from amt.standins.benchmarks import arena_questions, math_questions
-from amt.standins.chatting import ARENA, CHAT, draw_chat
+from amt.standins.chatting import ARENA_PARAPHRASES, CHAT, draw_chat
 from amt.standins.choices import (
     FOLLOWING_PHRASINGS,
     SCIENCE_PHRASINGS,
@@ -168,14 +168,6 @@ MULTI_TURN_SOURCES = ("ultra_chat", "openhermes_2_5", "evol", "infinity_instruct
 CHOICE_SOURCES = ("task_mmmlu", "nemotron_science", "logiclm")
 STDIN_KINDS = tuple(kind for kind, coding in CODE.items() if coding.argument is None)
 CALL_KINDS = tuple(kind for kind, coding in CODE.items() if coding.argument is not None)
-
-ARENA_PARAPHRASES = {
-    "story": "Please make up a tiny story in which {N} travels far away and finds {T} at night.",
-    "explain": "Explain to a little child what {T} are and why they are special.",
-    "compare": "A newspaper asks if a city needs more {T}. Name one reason for and one against.",
-    "teach": "I am a teacher and have {a} pupils. Please suggest a lesson on {T}.",
-    "poem": "Praise {T} in a poem of two lines.",
-}
 
 
 class Unlike:
@@ -407,6 +399,3 @@ def _number_aime(rows: list[dict[str, Any]], of_2024: list[bool]) -> None:
         year, part, number = next(places_2024 if is_2024 else places)
         row |= {"Year": year, "Problem Number": number, "Part": part}
         row["ID"] = f"{year}-{number}" if part is None else f"{year}-{part}-{number}"
-
-
-assert set(ARENA_PARAPHRASES) == set(ARENA)

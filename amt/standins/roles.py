@@ -12,6 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from amt.standins import faults
+from amt.standins.arithmetic import MATH, rephrase, solve_math
+from amt.standins.chatting import ARENA_PARAPHRASES, solve_chat
 from amt.standins.choices import split_options
 from amt.standins.problems import core_text, solve, wrong_answer
 
@@ -20,6 +22,7 @@ FAULT_RATES = {
     "standin/o4-mini": {"wrong": 0.04},
     "standin/clarity-judge": {"wrong": 0.02},
     "standin/rewriter": {"wrong": 0.02},
+    "standin/paraphraser": {},
     "standin/arena-judge": {"wrong": 0.02},
 }
 """Share of replies that a model spoils, by kind of fault."""
@@ -135,6 +138,29 @@ def _rewriter(messages: Messages, fault: str, rng: random.Random) -> Reply:
     return Reply(json.dumps({"applicable": True, "query": stem, "answer": answer}), fault)
 
 
+_GLOSSES = dict(
+    pair.split("=")
+    for pair in """the=der a=ein an=ein and=und of=von in=in to=zu for=für with=mit how=wie many=viele much=viel what=was
+    are=sind is=ist has=hat have=haben now=jetzt gives=gibt then=dann more=mehr all=allen each=jede days=Tage day=Tag
+    books=Bücher eggs=Eier apples=Äpfel cards=Karten stones=Steine balls=Bälle box=Kiste boxes=Kisten finds=findet
+    please=bitte explain=erkläre write=schreibe two=zwei three=drei about=über reason=Grund child=Kind""".split()
+)
+
+
+def _paraphraser(messages: Messages, fault: str, rng: random.Random) -> Reply:
+    """A known problem in another of its phrasings, other text as it is; "German" word by word, which is no German."""
+    query = query_of(messages)
+    if "into German" in messages[-1]["content"]:
+        return Reply(re.sub(r"[A-Za-z]+", lambda word: _GLOSSES.get(word[0].lower(), word[0]), query), fault)
+    if (problem := solve_math(query)) is not None:
+        others = [index for index in range(len(MATH[problem.kind].phrasings)) if index != problem.phrasing]
+        return Reply(rephrase(problem, rng.choice(others)).query, fault)
+    problem = solve_chat(query)
+    if problem is not None and problem.kind in ARENA_PARAPHRASES:
+        return Reply(ARENA_PARAPHRASES[problem.kind].format(**problem.slots), fault)
+    return Reply(query, fault)
+
+
 _GAME = re.compile(
     r"<\|User Prompt\|>\n(.*?)\n+<\|The Start of Assistant A's Answer\|>\n(.*?)\n<\|The End of Assistant A's Answer\|>"
     r"\n+<\|The Start of Assistant B's Answer\|>\n(.*?)\n<\|The End of Assistant B's Answer\|>",
@@ -177,6 +203,7 @@ ROLES: dict[str, Callable[[Messages, str, random.Random], Reply]] = {
     "standin/o4-mini": _second_opinion,
     "standin/clarity-judge": _clarity_judge,
     "standin/rewriter": _rewriter,
+    "standin/paraphraser": _paraphraser,
     "standin/arena-judge": _arena_judge,
 }
 

@@ -9,6 +9,7 @@ items           questions of evaluation sets
 score           who was merged with whom, held against that truth
 ours, peers     what is measured, each in processes of its own
 measure         seconds and memory of such a process tree
+decontaminate   recall and false positives of decontamination on real problems
 scale           the same stages from 0.1 to 10 million rows
 
 `make bench-curate` and `make bench-scale` run it; the peers live in an environment of their own

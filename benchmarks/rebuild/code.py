@@ -12,18 +12,25 @@ from benchmarks.rebuild.flow import RULES
 from benchmarks.rebuild.settings import BOTH_GRPO, RUNNING_CODE, SEEDED
 
 WRITING_TABLES = (
-    "raw", "queries", "benchmark", "unique", "clean", "decontaminate", "verify_math", "responses", "perplexity",
-    "filter_responses", "score", "sft_set", "pass_rates", "rl_set_1", "rl_set_2", "grpo_1", "grpo_2", "evaluate",
+    "raw", "queries", "benchmark", "unique", "clean", "decontaminate", "removals", "verify_math", "responses",
+    "perplexity", "filter_responses", "score", "sft_set", "sft", "pass_rates", "rl_set_1", "rl_set_2", "grpo_1", "grpo_2", "evaluate",
 )  # fmt: skip
-BOOKKEEPING = (
-    "unique", "clean", "decontaminate", "verify_math", "filter_responses", "sft_set", "rl_set_1", "rl_set_2",
+KEEPING = (
+    "queries", "unique", "clean", "decontaminate", "verify_math", "filter_responses", "score", "pass_rates", "rl_set_1",
+    "rl_set_2",
 )  # fmt: skip
+"""Whose ledgers have rows that go on as they were."""
+PACKING_OR_USING = ("sft_set", "sft", "grpo_1", "grpo_2")
+BOOKKEEPING = (*KEEPING, *PACKING_OR_USING)
 REPORTING = (
-    "queries", *BOOKKEEPING, "responses", "score", "reward_model", "sft", "grpo_1", "grpo_2", "evaluate", "sft_curve",
+    *(stage for stage in BOOKKEEPING if stage != "pass_rates"), "certificate", "responses", "reward_model", "evaluate",
+    "sft_curve",
     "report",
 )  # fmt: skip
-ASKING = ("verify_math", "responses", "evaluate")
+ASKING = ("certificate", "verify_math", "responses", "evaluate")
 """Of endpoints."""
+MATCHING = ("decontaminate", "certificate")
+"""Texts with benchmark items."""
 GRADING = RUNNING_CODE
 GRADING_MATH = ("verify_math", *GRADING)
 TRAINING = ("base_model", "sft", *BOTH_GRPO)
@@ -144,8 +151,8 @@ COLLECT = [
     ),  # the hub
     Change(
         "scripts/queries.py",
-        '{"stage": "queries", **asdict(report)}',
-        '{**asdict(report), "stage": "queries"}',
+        "write_report(args.report, asdict(report))",
+        'write_report(args.report, {"licences": None, **asdict(report)})',
         ("queries",),
     ),
     Change(
@@ -165,13 +172,25 @@ CURATE = [
         "regex.DOTALL)\n\n\ndef clean",
         ("clean", "verify_math"),
     ),
-    Change("amt/curate/unique.py", "ALL_PAIRS_UP_TO = 64", "ALL_PAIRS_UP_TO = 32", ("unique",)),
+    Change("amt/curate/clusters.py", "ALL_PAIRS_UP_TO = 64", "ALL_PAIRS_UP_TO = 32", ("unique",)),
     Change(
-        "amt/curate/normal_form.py", '"twice": "2",', '"twice": "2",\n    "thrice": "3",', ("unique", "decontaminate")
+        "amt/curate/normal_form.py",
+        '"twice": "2",',
+        '"twice": "2",\n    "thrice": "3",',
+        ("clean", "unique"),
     ),
-    Change("amt/curate/normal_form.py", 'and token not in "ai"', 'and token not in "a"', ("unique",)),  # formulas
-    Change("amt/curate/decontaminate.py", "WORDS_HELD = 0.3", "WORDS_HELD = 0.31", ("decontaminate",)),
-    Change("amt/curate/embedding.py", "BATCH_TOKENS = 4096", "BATCH_TOKENS = 2048", ("decontaminate",)),
+    Change("amt/curate/fingerprint.py", 'frozenset("bcdefgh', 'frozenset("ibcdefgh', ("clean",)),
+    Change("amt/curate/same_problem.py", "[.?!;。？！]", "[.?!。？！]", ("unique",)),
+    Change("amt/curate/decontaminate.py", "LONGEST_SPAN = 300", "LONGEST_SPAN = 301", ("decontaminate",)),
+    Change("amt/curate/match.py", "CONTRADICTING = 3.0", "CONTRADICTING = 3.1", MATCHING),
+    Change("amt/curate/quantities.py", "MOST_BITS = 12.0", "MOST_BITS = 12.5", MATCHING),
+    Change("amt/curate/views.py", "WINDOW_WORDS = 48", "WINDOW_WORDS = 50", MATCHING),
+    Change("amt/curate/ngram_index.py", "_FILTER_BITS = 24", "_FILTER_BITS = 23", MATCHING),
+    Change("amt/curate/embedding.py", "BATCH_TOKENS = 4096", "BATCH_TOKENS = 2048", MATCHING),
+    Change("amt/curate/verdicts.py", "several verdicts on", "many verdicts on", ("decontaminate",)),
+    Change("amt/curate/removals.py", "Doubtful ones first.", "The doubtful first.", ("removals",)),
+    Change("amt/curate/copies.py", "HEAVY = 1 / 30, 1 / 8", "HEAVY = 1 / 30, 1 / 9", ("certificate",)),
+    Change("amt/curate/certificate.py", "Translate the following task", "Translate this task", ("certificate",)),
     Change("amt/curate/math_kinds.py", '"iii", "iv", "v")', '"iii", "iv", "v", "vi")', ("verify_math",)),
     Change("amt/curate/verify_math.py", "Do not solve it.\n", "Never solve it.\n", ("verify_math",)),
     Change("amt/curate/verify_math.py", 'or "no reason given")', 'or "none given")', ("verify_math",)),
@@ -206,27 +225,22 @@ SYNTHESIZE = [
     ),
     Change("scripts/score.py", 'kind="classify"', "kind='class' + 'ify'", ("score",)),
     Change(
-        "amt/endpoints/client.py",
+        "amt/endpoints/asking.py",
         'DEFAULTS = {"temperature": 1.0, "top_p": 1.0}',
         'DEFAULTS = {"temperature": 1.0}',
         ASKING,
     ),
-    Change("amt/endpoints/client.py", "BACKOFF_BASE_S = 0.5", "BACKOFF_BASE_S = 0.6", reaches=ASKING),
+    Change("amt/endpoints/asking.py", "BACKOFF_BASE_S = 0.5", "BACKOFF_BASE_S = 0.6", reaches=ASKING),
     # JSON is asked for by verify_math alone; the others use the same class.
     Change(
-        "amt/endpoints/client.py",
+        "amt/endpoints/loose_json.py",
         '_UNCERTAIN = frozenset("ne neg',
         '_UNCERTAIN = frozenset("ne',
         ("verify_math",),
         ("responses", "evaluate"),
     ),
-    Change("amt/endpoints/cache.py", "digest_size=16", "digest_size=20", reaches=ASKING),  # a cache's key
-    Change(
-        "scripts/endpoint_for.py",
-        'CACHE_DIR = Path("cache/endpoints")',
-        'CACHE_DIR = Path("cache/replies")',
-        reaches=ASKING,
-    ),
+    Change("amt/endpoints/client.py", "digest_size=16", "digest_size=20", reaches=ASKING),  # the key of an answer
+    Change("amt/endpoints/answers.py", 'DATABASE = "answers.sqlite"', 'DATABASE = "replies.sqlite"', reaches=ASKING),
 ]
 
 REWARDS = [
@@ -418,6 +432,11 @@ EVALUATE = [
         reaches=("evaluate",),
     ),  # a line in the log
     Change("amt/evaluation/figures.py", '"base": "#9aa5b1"', '"base": "#9aa5b2"', ("report",)),
+    Change("amt/drawing.py", '"font.size": 9.5', '"font.size": 9', ("report",)),
+    Change("amt/evaluation/paper.py", "Part(1_008_900,", "Part(1_008_901,", ("report",)),
+    Change("amt/flow/stages.py", '"score", "score", "filter', '"score", "scores", "filter', ("report",)),
+    Change("amt/flow/picture.py", 'KEPT = "#2f6db3"', 'KEPT = "#2f6db4"', ("report",)),
+    Change("amt/flow/chain.py", "EXAMPLES = 3", "EXAMPLES = 4", reaches=("report",)),  # in a message
     Change("amt/evaluation/planted.py", '_finder("clean", "image")', '_finder("clean", "image", "url")', ("report",)),
     Change("amt/evaluation/report.py", "GRPO_WINDOW = 5", "GRPO_WINDOW = 4", ("report",)),
     Change(
@@ -434,15 +453,15 @@ EVALUATE = [
 ]
 
 SHARED = [
-    Change("amt/rows.py", "row_group_size=20_480", "row_group_size=10_240", WRITING_TABLES),
+    Change("amt/rows.py", "ROW_GROUP_ROWS = 20_480", "ROW_GROUP_ROWS = 10_240", WRITING_TABLES),
     Change("amt/rows.py", "digest_size=8", "digest_size=9", ("queries", "benchmark")),
     # How a dictionary is spelled in a cell; for the others it is a key of a cache or the name of a scratch folder.
     Change(
         "amt/rows.py",
         'separators=(",", ":")',
         'separators=(", ", ":")',
-        ("queries", "benchmark", "unique", "decontaminate", "verify_math"),
-        ("responses", "pass_rates", "sft", *BOTH_GRPO, "evaluate"),
+        ("queries", "benchmark", "unique", "decontaminate", "verify_math", "score", *PACKING_OR_USING),
+        ("responses", "clean", "filter_responses", "pass_rates", "rl_set_1", "rl_set_2", "evaluate"),
     ),
     Change(
         "amt/rows.py",
@@ -459,8 +478,20 @@ SHARED = [
     Change("amt/seeds.py", 'text = "\\x1f".join', 'text = "\\x1e".join', SEEDED),
     Change("amt/ledger.py", "json.dumps(content, indent=2", "json.dumps(content, indent=1", REPORTING),
     Change(
-        "amt/ledger.py", 'self._record(row, "kept", None, None)', 'self._record(row, "kept", "", None)', BOOKKEEPING
+        "amt/ledger.py",
+        'self._record(row, "kept", None, detail)',
+        'self._record(row, "kept", "", detail)',
+        KEEPING,
+        PACKING_OR_USING,
     ),
+    Change(
+        "amt/ledger.py",
+        '{"packs": packs}',
+        '{"places": packs}',
+        ("sft_set",),
+        tuple(stage for stage in BOOKKEEPING if stage != "sft_set"),
+    ),
+    Change("amt/ledger.py", "BUFFER_ROWS = 100_000", "BUFFER_ROWS = 50_000", reaches=BOOKKEEPING),
     Change(
         "amt/ledger.py",
         'return json.loads(Path(path).read_text(encoding="utf-8"))',
@@ -492,7 +523,11 @@ NOWHERE = [
     Change("amt/tracking.py", "IDLE_SECONDS = 20", "IDLE_SECONDS = 30"),
     Change("amt/tracking.py", 'ARTIFACT_SUFFIXES = {".json",', "ARTIFACT_SUFFIXES = {"),
     Change("amt/placement.py", "import os\n", "import os\n\nUNUSED = 1\n"),
+    Change("amt/placement.py", '= "cache/endpoints"', '= "cache/replies"'),
+    Change("amt/endpoints/spending.py", "BYTES_PER_TOKEN = 3", "BYTES_PER_TOKEN = 4"),
+    Change("amt/endpoints/progress.py", "EVERY_S = 10.0", "EVERY_S = 11.0"),
     Change("amt/build/why.py", "MOST = 6", "MOST = 7"),
+    Change("amt/flow/trace.py", "LONGEST = 240", "LONGEST = 200"),
     Change("amt/build/draw.py", "COLUMN, ROW = 150, 46", "COLUMN, ROW = 160, 46"),
     Change("amt/build/records.py", 'MADE = Path(".amt/made")\n', 'MADE = Path(".amt/made")\nUNUSED = 1\n'),
     Change("amt/params.py", "comparisons: Annotated[int, Field(ge=64)]", "comparisons: Annotated[int, Field(ge=32)]"),

@@ -21,7 +21,7 @@ class Stage:
     inputs: dict[str, list[str]]
     """{option: paths}, in the order of the command."""
     outputs: dict[str, str]
-    """{option: path}"""
+    """{option: path}, one each, as this recipe has one shard of everything."""
     labels: dict[str, str] = field(default_factory=dict)
     """Options whose values are no paths."""
 
@@ -61,10 +61,15 @@ def _collect(sources: tuple[str, ...]) -> list[Stage]:
     ]
     queries = [
         _stage(
-            f"queries-{source}",
+            f"queries-{source}-0",
             {"rows": f"data/raw/{source}/rows.parquet", "planted": "amt/sources/samples/planted.json"},
-            {"queries": f"data/queries/{source}.parquet", "report": f"data/queries/{source}.report.json"},
+            {
+                "queries": f"data/queries/{source}/0/queries.parquet",
+                "ledger": f"data/queries/{source}/0/ledger.parquet",
+                "report": f"data/queries/{source}/0/report.json",
+            },
             source=source,
+            shard="0",
         )
         for source in sources
     ]
@@ -77,33 +82,74 @@ def _collect(sources: tuple[str, ...]) -> list[Stage]:
 
 def _kept(folder: str) -> dict[str, str]:
     return {
-        "kept": f"{folder}/queries.parquet",
-        "ledger": f"{folder}/ledger.parquet",
-        "report": f"{folder}/report.json",
+        "kept": f"{folder}/0/queries.parquet",
+        "ledger": f"{folder}/0/ledger.parquet",
+        "report": f"{folder}/0/report.json",
     }
+
+
+def _cleaned(source: str) -> dict[str, str]:
+    kept, *others = _kept(f"{CLEAN}/{source}").items()
+    return dict([kept, ("fingerprints", f"{CLEAN}/{source}/0/fingerprints.parquet"), *others])
 
 
 UNIQUE, CLEAN, DECONTAMINATED, VERIFIED = (
     f"data/curated/{state}" for state in ("unique", "clean", "decontaminated", "verified")
 )
 GENERATED, FILTERED, SCORED = (f"data/responses/{state}" for state in ("generated", "filtered", "scored"))
-QUERIES = f"{VERIFIED}/queries.parquet"
+QUERIES = f"{VERIFIED}/0/queries.parquet"
 ALL_BENCHMARKS = [f"data/benchmarks/{name}.parquet" for name in BENCHMARKS]
 
 
 def _curate(sources: tuple[str, ...]) -> list[Stage]:
     return [
-        _stage("unique", {"queries": [f"data/queries/{source}.parquet" for source in sources]}, _kept(UNIQUE)),
-        _stage("clean", {"queries": f"{UNIQUE}/queries.parquet"}, _kept(CLEAN)),
+        *(
+            _stage(
+                f"clean-{source}-0",
+                {"queries": f"data/queries/{source}/0/queries.parquet"},
+                _cleaned(source),
+            )
+            for source in sources
+        ),
         _stage(
-            "decontaminate",
-            {"queries": f"{CLEAN}/queries.parquet", "benchmarks": ALL_BENCHMARKS},
+            "unique",
+            {
+                name: [_cleaned(source)[option] for source in sources]
+                for name, option in (("queries", "kept"), ("fingerprints", "fingerprints"))
+            },
+            {
+                "kept": f"{UNIQUE}/0/queries.parquet",
+                "ledgers": f"{UNIQUE}/0/ledger.parquet",
+                "report": f"{UNIQUE}/report.json",
+            },
+        ),
+        _stage(
+            "decontaminate-0",
+            {"queries": f"{UNIQUE}/0/queries.parquet", "benchmarks": ALL_BENCHMARKS, "verdicts": "verdicts.yaml"},
             _kept(DECONTAMINATED),
         ),
         _stage(
-            "verify_math",
-            {"queries": f"{DECONTAMINATED}/queries.parquet"},
-            _kept(VERIFIED) | {"votes": f"{VERIFIED}/votes.parquet"},
+            "removals",
+            {
+                "queries": f"{UNIQUE}/0/queries.parquet",
+                "ledgers": f"{DECONTAMINATED}/0/ledger.parquet",
+                "benchmarks": ALL_BENCHMARKS,
+                "verdicts": "verdicts.yaml",
+            },
+            {"table": f"{DECONTAMINATED}/removals.parquet", "page": f"{DECONTAMINATED}/removals.md"},
+        ),
+        _stage(
+            "certificate",
+            {"benchmarks": ALL_BENCHMARKS},
+            {"certificate": f"{DECONTAMINATED}/certificate.json", "page": f"{DECONTAMINATED}/certificate.md"},
+        ),
+        _stage(
+            "verify_math-0",
+            {
+                "queries": f"{DECONTAMINATED}/0/queries.parquet",
+                "certificate": f"{DECONTAMINATED}/certificate.json",
+            },
+            _kept(VERIFIED) | {"votes": f"{VERIFIED}/0/votes.parquet"},
         ),
     ]
 
@@ -118,35 +164,36 @@ def _models() -> list[Stage]:
 def _synthesize() -> list[Stage]:
     return [
         _stage(
-            "responses",
+            "responses-0",
             {"queries": QUERIES},
-            {"responses": f"{GENERATED}/responses.parquet", "report": f"{GENERATED}/report.json"},
+            {"responses": f"{GENERATED}/0/responses.parquet", "report": f"{GENERATED}/0/report.json"},
         ),
         _stage(
-            "perplexity",
-            {"queries": QUERIES, "responses": f"{GENERATED}/responses.parquet", "model": "models/base"},
-            {"perplexity": "data/responses/perplexity/perplexity.parquet"},
+            "perplexity-0",
+            {"queries": QUERIES, "responses": f"{GENERATED}/0/responses.parquet", "model": "models/base"},
+            {"perplexity": "data/responses/perplexity/0/perplexity.parquet"},
         ),
         _stage(
-            "filter_responses",
+            "filter_responses-0",
             {
                 "queries": QUERIES,
-                "responses": f"{GENERATED}/responses.parquet",
-                "perplexity": "data/responses/perplexity/perplexity.parquet",
+                "responses": f"{GENERATED}/0/responses.parquet",
+                "perplexity": "data/responses/perplexity/0/perplexity.parquet",
             },
             {
-                "kept": f"{FILTERED}/responses.parquet",
-                "ledger": f"{FILTERED}/ledger.parquet",
-                "report": f"{FILTERED}/report.json",
+                "kept": f"{FILTERED}/0/responses.parquet",
+                "ledger": f"{FILTERED}/0/ledger.parquet",
+                "report": f"{FILTERED}/0/report.json",
             },
         ),
         _stage(
-            "score",
-            {"queries": QUERIES, "responses": f"{FILTERED}/responses.parquet", "reward-model": "models/reward"},
+            "score-0",
+            {"queries": QUERIES, "responses": f"{FILTERED}/0/responses.parquet", "reward-model": "models/reward"},
             {
-                "scores": f"{SCORED}/scores.parquet",
-                "queries-scored": f"{SCORED}/queries.parquet",
-                "report": f"{SCORED}/report.json",
+                "scores": f"{SCORED}/0/scores.parquet",
+                "queries-scored": f"{SCORED}/0/queries.parquet",
+                "ledger": f"{SCORED}/0/ledger.parquet",
+                "report": f"{SCORED}/0/report.json",
             },
         ),
     ]
@@ -158,9 +205,9 @@ def _sft() -> list[Stage]:
             "sft_set",
             {
                 "queries": QUERIES,
-                "responses": f"{FILTERED}/responses.parquet",
-                "scores": f"{SCORED}/scores.parquet",
-                "queries-scored": f"{SCORED}/queries.parquet",
+                "responses": f"{FILTERED}/0/responses.parquet",
+                "scores": f"{SCORED}/0/scores.parquet",
+                "queries-scored": f"{SCORED}/0/queries.parquet",
                 "tokenizer": "models/base",
             },
             {
@@ -188,7 +235,11 @@ def _grpo() -> list[Stage]:
         _stage(
             "pass_rates",
             {"queries": QUERIES, "model": "models/sft"},
-            {"pass-rates": "data/rl/pass_rates.parquet", "rollouts": "data/rl/pass_rates.rollouts.parquet"},
+            {
+                "pass-rates": "data/rl/pass_rates.parquet",
+                "rollouts": "data/rl/pass_rates.rollouts.parquet",
+                "ledger": "data/rl/pass_rates.ledger.parquet",
+            },
         ),
         _stage("rl_set_1", {"queries": QUERIES, "pass-rates": "data/rl/pass_rates.parquet"}, _rl_set(1)),
         _stage(
@@ -234,22 +285,25 @@ def _evaluate(sources: tuple[str, ...], evaluated: tuple[str, ...], curve: str) 
             "scores": [f"eval/{model}/scores.json" for model in MODELS],
             "curve": "eval/sft_curve.json",
             "stage-reports": [
-                *(f"data/queries/{source}.report.json" for source in sources),
-                *(f"{folder}/report.json" for folder in (UNIQUE, CLEAN, DECONTAMINATED, VERIFIED)),
-                *(f"{folder}/report.json" for folder in (GENERATED, FILTERED, SCORED)),
+                *(f"data/queries/{source}/0/report.json" for source in sources),
+                *(f"{CLEAN}/{source}/0/report.json" for source in sources),
+                f"{UNIQUE}/report.json",
+                *(f"{folder}/0/report.json" for folder in (DECONTAMINATED, VERIFIED, GENERATED, FILTERED, SCORED)),
                 "data/sft/report.json",
                 "data/rl/stage1.report.json",
                 "data/rl/stage2.report.json",
             ],
             "ledgers": [
-                *(f"{folder}/ledger.parquet" for folder in (UNIQUE, CLEAN, DECONTAMINATED, VERIFIED)),
-                f"{FILTERED}/ledger.parquet",
+                *(f"data/queries/{source}/0/ledger.parquet" for source in sources),
+                *(f"{CLEAN}/{source}/0/ledger.parquet" for source in sources),
+                *(f"{folder}/0/ledger.parquet" for folder in (UNIQUE, DECONTAMINATED, VERIFIED, FILTERED, SCORED)),
                 "data/sft/ledger.parquet",
+                "data/rl/pass_rates.ledger.parquet",
                 "data/rl/stage1.ledger.parquet",
                 "data/rl/stage2.ledger.parquet",
             ],
             "queries": QUERIES,
-            "response-scores": f"{SCORED}/scores.parquet",
+            "response-scores": f"{SCORED}/0/scores.parquet",
             "samples": "data/sft/samples.parquet",
             "sft": "models/sft",
             "rl1": "models/rl1",

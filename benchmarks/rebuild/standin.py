@@ -17,25 +17,43 @@ import os
 import sys
 from pathlib import Path
 
-LABELS = {"raw": "source", "queries": "source", "benchmark": "benchmark", "evaluate": "name", "grpo": "stage"}
+LABELS = {
+    "raw": ["source"],
+    "queries": ["source", "shard"],
+    "benchmark": ["benchmark"],
+    "evaluate": ["name"],
+    "grpo": ["stage"],
+}
 """Options that tell stages of one script apart."""
+FOLDERS = {
+    "clean": ("kept", 2),
+    "decontaminate": ("kept", 1),
+    "verify_math": ("kept", 1),
+    "responses": ("responses", 1),
+    "perplexity": ("perplexity", 1),
+    "filter_responses": ("kept", 1),
+    "score": ("scores", 1),
+}
+"""Outputs that do, by the names of so many folders."""
 OUTPUTS = {
     "raw": ["rows"],
-    "queries": ["queries", "report"],
+    "queries": ["queries", "ledger", "report"],
     "benchmark": ["questions"],
-    "unique": ["kept", "ledger", "report"],
-    "clean": ["kept", "ledger", "report"],
+    "unique": ["kept", "ledgers", "report"],
+    "clean": ["kept", "fingerprints", "ledger", "report"],
     "decontaminate": ["kept", "ledger", "report"],
+    "removals": ["table", "page"],
+    "certificate": ["certificate", "page"],
     "verify_math": ["kept", "ledger", "report", "votes"],
     "base_model": ["model"],
     "reward_model": ["model"],
     "responses": ["responses", "report"],
     "perplexity": ["perplexity"],
     "filter_responses": ["kept", "ledger", "report"],
-    "score": ["scores", "queries-scored", "report"],
+    "score": ["scores", "queries-scored", "ledger", "report"],
     "sft_set": ["samples", "packs", "ledger", "report"],
     "sft": ["model"],
-    "pass_rates": ["pass-rates", "rollouts"],
+    "pass_rates": ["pass-rates", "rollouts", "ledger"],
     "rl_set_1": ["kept", "ledger", "report"],
     "rl_set_2": ["kept", "ledger", "report"],
     "grpo": ["model-out"],
@@ -62,7 +80,7 @@ def run(words: list[str], effects: dict, code_root: Path, recipe: Path) -> None:
     inputs = {
         name: [_digest(Path(path)) for path in values]
         for name, values in options.items()
-        if name not in OUTPUTS[script] and name != LABELS.get(script)
+        if name not in OUTPUTS[script] and name not in LABELS.get(script, ())
     }
     parts = {
         "stage": stage,
@@ -92,10 +110,11 @@ def _options(words: list[str]) -> dict[str, list[str]]:
 
 
 def _stage(script: str, options: dict[str, list[str]]) -> str:
-    if script not in LABELS:
-        return script
-    (label,) = options[LABELS[script]]
-    return f"grpo_{label}" if script == "grpo" else f"{script}-{label}"
+    labels = [label for option in LABELS.get(script, ()) for label in options[option]]
+    if script in FOLDERS:
+        option, count = FOLDERS[script]
+        labels += Path(options[option][0]).parts[-1 - count : -1]
+    return ("_" if script == "grpo" else "-").join([script, *labels])
 
 
 def _digest(path: Path) -> str:

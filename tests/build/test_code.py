@@ -811,8 +811,8 @@ def test_every_stage_of_this_project_is_found(project):
 @pytest.mark.parametrize(
     ("script", "used", "unused"),
     [
-        ("unique", {"amt.curate.unique", "amt.curate.normal_form", "amt.rows"}, ("amt.grpo", "amt.standins")),
-        ("clean", {"amt.curate.clean", "amt.ledger"}, ("amt.rollout", "amt.megatron", "amt.standins")),
+        ("unique", {"amt.curate.unique", "amt.curate.clusters", "amt.rows"}, ("amt.grpo", "amt.standins")),
+        ("clean", {"amt.curate.clean", "amt.curate.normal_form", "amt.ledger"}, ("amt.rollout", "amt.standins")),
         ("sft_set", {"amt.sft.build_sft_set", "amt.chat"}, ("amt.grpo", "amt.sandbox")),
         ("verify_math", {"amt.standins.endpoint", "amt.standins.roles", "amt.rewards.math_worker"}, ("amt.grpo",)),
         (

@@ -61,6 +61,9 @@ def test_urls_are_dropped(reason_of, text):
         "Figure 1 shows a pump.",
         "Describe this picture.",
         "I have attached an image. What is on it?",
+        "The graph of y = f(x) is shown in red below.",
+        "Valid and invalid plots are shown below.",
+        "Look at data:image/png;base64,iVBORw0KGgoAAAANSUhEUg and say what it is.",
     ],
 )
 def test_image_references_are_dropped(reason_of, text):
@@ -85,6 +88,10 @@ def test_image_references_are_dropped(reason_of, text):
         ("Draw the graph of y = x^2 and describe what the graph shows.", "math"),
         ("The area under the graph above y = 0 is 3.", "math"),
         ("Find the shortest path in the given graph with edges 1-2 and 2-3.", "code"),
+        # The words mean what stands below, as text.
+        ("The chart below gives distances. \\begin{tabular}{|c|c|} a & 1 \\end{tabular} Find the sum.", "math"),
+        ("According to the chart, who won?\n| name | points |\n| Ann | 3 |", "math"),
+        ('Fix my style: background-image: url("data:image/png;base64,%s");', "general_chat"),
         ("Write a state diagram of a lift as text.", "general_chat"),
         ("What is meant in the figure of speech?", "general_chat"),
         ("She won bronze in the figure skating. Look at the big picture.", "general_chat"),

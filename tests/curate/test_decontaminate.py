@@ -6,9 +6,10 @@ import re
 
 import pytest
 
-from amt.curate.decontaminate import decontaminate, quantities
-from amt.curate.normal_form import tokens
-from amt.rows import QUERY, write_rows
+from amt.curate.decontaminate import decontaminate
+from amt.curate.removals import REMOVAL, list_removals
+from amt.errors import DataError
+from amt.rows import QUERY, read_rows, write_rows
 from tests.curate.conftest import query
 
 ITEM = (
@@ -23,11 +24,15 @@ CHAT_PARAPHRASE = "Write a short story of a dragon that fears the dark but finds
 
 @pytest.fixture
 def run_decontaminate(run_stage_on, recipe, tmp_path):
-    def run(rows, items, **changes):
+    def run(rows, items, verdicts="[]", category="general_chat", **changes):
         path = tmp_path / "aime_like.parquet"
-        write_rows(path, [query(text, f"aime_like:{number:03}") for number, text in enumerate(items)], QUERY)
+        asked = [query(text, f"aime_like:{number:03}", category=category) for number, text in enumerate(items)]
+        write_rows(path, asked, QUERY)
+        (tmp_path / "verdicts.yaml").write_text(verdicts)
         settings = recipe.curate.decontaminate.model_copy(update=changes)
-        return run_stage_on(decontaminate, rows, benchmarks=[path], settings=settings)
+        return run_stage_on(
+            decontaminate, rows, benchmarks=[path], verdicts=tmp_path / "verdicts.yaml", settings=settings
+        )
 
     return run
 
@@ -40,12 +45,11 @@ def run_decontaminate(run_stage_on, recipe, tmp_path):
         # Inside another text, and with a word changed.
         (f"Here is my homework for Monday. {ITEM} Please explain every step, my teacher is strict.", "benchmark_ngram"),
         (ITEM.replace("her friends", "his friends"), "benchmark_ngram"),
-        # A number spelt otherwise, or another one in its place: half of the wording is the item's all the same.
-        (ITEM.replace("48", "forty-eight"), "benchmark_ngram"),
-        (ITEM.replace("48", "47"), "benchmark_ngram"),
+        (ITEM.replace("48", "forty-eight"), "benchmark_ngram"),  # a number spelt otherwise
         (PARAPHRASE, "benchmark_semantic"),
-        (ITEM.replace("48", "forty-eight").replace("sold", "has sold"), None),  # numbers spelled out in two words
+        (PARAPHRASE.replace("48", "forty-eight"), "benchmark_semantic"),
         # The template alone, with other numbers, or with one of them: another problem.
+        (ITEM.replace("48", "47"), None),
         (ITEM.replace("48", "47").replace("24", "23"), None),
         (PARAPHRASE.replace("48", "9"), None),
         # Its numbers alone.
@@ -72,28 +76,106 @@ def test_every_removal_says_what_it_matched(run_decontaminate):
     assert ngram["score"] == 1.0
     assert ngram["span"].startswith("natalia sold 48 clips")
     assert ngram["span"].endswith("did she sell in all")
-    assert 0.75 <= semantic["score"] < 1
+    assert semantic["needed"] <= semantic["score"] < 1
+    assert semantic["span"] == PARAPHRASE
+    assert semantic["number_bits"] > 0
 
 
-def test_the_number_gate_is_a_share(run_decontaminate):
-    half = PARAPHRASE.replace("24", "25")
-    _, strict, _ = run_decontaminate([query(half, "s:1")], [ITEM], number_overlap=1.0)
-    _, loose, _ = run_decontaminate([query(half, "s:1")], [ITEM], number_overlap=0.5)
-    assert (strict["s:1"]["reason"], loose["s:1"]["reason"]) == (None, "benchmark_semantic")
+def test_a_paraphrase_inside_of_a_long_text_is_found_and_its_window_named(run_decontaminate):
+    lecture = " ".join(f"Remark {word} deals with the history of the market town." for word in "abcdefghijkl")
+    _, entries, _ = run_decontaminate([query(f"{lecture} {PARAPHRASE} {lecture}", "s:1")], [ITEM])
+    assert entries["s:1"]["reason"] == "benchmark_semantic"
+    assert "In April 48 of" in json.loads(entries["s:1"]["detail"])["span"]
+
+
+def test_how_many_bits_of_numbers_are_enough_is_a_setting(run_decontaminate):
+    """48 and 24 are 11.2 bits: with more than that asked for, more similarity is needed."""
+    rows = [query(PARAPHRASE, "s:1")]
+    _, few, _ = run_decontaminate(rows, [ITEM], number_bits=8.0)
+    _, many, _ = run_decontaminate(rows, [ITEM], number_bits=20.0)
+    needed = [json.loads(entries["s:1"]["detail"])["needed"] for entries in (few, many)]
+    assert needed == pytest.approx([0.68, 0.83 - 0.15 * 11.17 / 20], abs=0.001)
+
+
+def test_rows_are_judged_one_by_one(run_decontaminate):
+    """Whatever stands beside a row, it has the same fate and detail."""
+    rows = [query(text, f"s:{number}") for number, text in enumerate([ITEM, PARAPHRASE, "Hello!", f"Well: {ITEM}"])]
+    _, together, _ = run_decontaminate(rows, [ITEM, CHAT_ITEM])
+    for row in rows:
+        _, alone, _ = run_decontaminate([row], [ITEM, CHAT_ITEM])
+        assert alone[row["row_id"]] == together[row["row_id"]]
+
+
+# --- a person's verdicts ----------------------------------------------------------------------------------
+
+
+def verdict(row_id, item, said, why="read it"):
+    return f"- {{row_id: '{row_id}', item: '{item}', verdict: {said}, why: {why}}}\n"
+
+
+def test_a_verdict_keeps_and_removes(run_decontaminate):
+    rows = [query(PARAPHRASE, "s:1"), query("What is a clip?", "s:2"), query(CHAT_PARAPHRASE, "s:3")]
+    said = verdict("s:1", "aime_like:000", "keep") + verdict("s:2", "aime_like:001", "remove", "a part of it")
+    _, entries, _ = run_decontaminate(rows, [ITEM, CHAT_ITEM], said)
+    assert {key: entry["reason"] for key, entry in entries.items()} == {
+        "s:1": None,
+        "s:2": "benchmark_verdict",
+        "s:3": "benchmark_semantic",
+    }
+    detail = json.loads(entries["s:2"]["detail"])
+    assert detail == {"benchmark": "aime_like", "item": "aime_like:001", "span": "a part of it"}
+
+
+def test_a_row_cleared_of_one_item_is_still_compared_with_the_others(run_decontaminate):
+    cleared = verdict("s:1", "aime_like:000", "keep")
+    _, entries, _ = run_decontaminate([query(PARAPHRASE, "s:1")], [ITEM, f"{ITEM} Explain."], cleared)
+    assert json.loads(entries["s:1"]["detail"])["item"] == "aime_like:001"
 
 
 @pytest.mark.parametrize(
-    ("text", "numbers"),
+    ("said", "message"),
     [
-        ("1,000.50 and 7.0", {"1000.5": 1, "7": 1}),
-        ("the list 1,2,30", {"1": 1, "2": 1, "30": 1}),
-        ("3 and three", {"3": 2}),
-        ("007 and 100", {"007": 1, "100": 1}),
-        ("none", {}),
+        (verdict("s:1", "aime_like:007", "keep"), r"verdicts.yaml: 1 of 1 verdicts name an item .* aime_like:007"),
+        (verdict("s:1", "aime_like:000", "maybe"), r"verdicts.yaml is no list of verdicts .*'keep' or 'remove'"),
+        ("- {row_id: 's:1'}", r"verdicts.yaml is no list of verdicts .*item"),
+        ("keep: everything", r"verdicts.yaml is no list of verdicts"),
+        ("[", r"verdicts.yaml is no list of verdicts"),
+        (
+            verdict("s:1", "aime_like:000", "keep") + verdict("s:1", "aime_like:000", "remove"),
+            r"several verdicts on s:1",
+        ),
     ],
 )
-def test_quantities(text, numbers):
-    assert quantities(tokens(text), spelled_out=True) == numbers
+def test_verdicts_that_mean_nothing_are_refused(run_decontaminate, said, message):
+    with pytest.raises(DataError, match=message):
+        run_decontaminate([query(ITEM, "s:1")], [ITEM], said)
+
+
+def test_a_verdict_on_a_row_that_came_in_no_shard_is_told(run_decontaminate, tmp_path, caplog):
+    run_decontaminate([query(ITEM, "s:1")], [ITEM], verdict("s:9", "aime_like:000", "keep"))
+    list_removals(**_files(tmp_path))
+    assert "1 verdicts are on rows that did not come in, such as s:9" in caplog.text
+
+
+def test_removals_stand_side_by_side_with_the_items(run_decontaminate, tmp_path):
+    rows = [query(ITEM, "s:1"), query(PARAPHRASE, "s:2"), query("Hello!", "s:3")]
+    run_decontaminate(rows, [ITEM], verdict("s:3", "aime_like:000", "remove", "why not"))
+    list_removals(**_files(tmp_path))
+    table, page = tmp_path / "removals.parquet", tmp_path / "removals.md"
+    removals = {row["row_id"]: row for row in read_rows(table, REMOVAL)}
+    assert {key: row["rule"] for key, row in removals.items()} == {
+        "s:1": "benchmark_exact",
+        "s:2": "benchmark_semantic",
+        "s:3": "benchmark_verdict",
+    }
+    assert removals["s:2"]["query"] == PARAPHRASE
+    assert all(row["item_text"] == ITEM for row in removals.values())
+    text = page.read_text()
+    assert text.index("## s:2 = aime_like:000") < text.index("## s:1 = aime_like:000")  # the doubtful one first
+    assert "why not" in text
+
+
+# --- on real problems -------------------------------------------------------------------------------------
 
 
 def test_without_evaluation_sets_nothing_is_removed(run_decontaminate):
@@ -127,16 +209,16 @@ def test_verbatim_copies_of_real_items_are_found_however_their_numbers_are_writt
 
 
 def test_real_paraphrases_of_code_problems(run_decontaminate, shared):
-    """llm-decontaminator's rephrased HumanEval changes names and numbers; with the number gate off, cosine finds it."""
+    """llm-decontaminator's rephrased HumanEval: other names, other numbers."""
     items = [json.loads(line)["text"] for line in shared("rephrased/HumanEval.jsonl").read_text().splitlines()[:12]]
     rephrased = [
         json.loads(line)["text"] for line in shared("rephrased/humaneval_python.jsonl").read_text().splitlines()[:12]
     ]
     rows = [query(text, f"rephrased:{number:03}", category="code") for number, text in enumerate(rephrased)]
-    _, entries, _ = run_decontaminate(rows, items, number_overlap=0.0)
+    _, entries, _ = run_decontaminate(rows, items, category="code")
     found = {key: json.loads(entry["detail"])["item"] for key, entry in entries.items() if entry["reason"]}
     right = sum(item.split(":")[1] == key.split(":")[1] for key, item in found.items())
-    assert right >= 0.6 * len(items)
+    assert right >= 0.75 * len(items)
     assert right == len(found)
 
 
@@ -146,3 +228,14 @@ def _lightly(text, seed):
     free = [place for place, word in enumerate(words) if word.isalpha() and len(word) > 3]
     words[rng.choice(free)] = "indeed"
     return f"Please solve this. {' '.join(words)}"
+
+
+def _files(folder):
+    return {
+        "queries": [folder / "queries.parquet"],
+        "ledgers": [folder / "decontaminate" / "ledger.parquet"],
+        "benchmarks": [folder / "aime_like.parquet"],
+        "verdicts": folder / "verdicts.yaml",
+        "table": folder / "removals.parquet",
+        "page": folder / "removals.md",
+    }

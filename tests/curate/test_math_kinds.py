@@ -2,7 +2,7 @@
 
 import pytest
 
-from amt.curate.math_kinds import is_multi_part, is_proof, options
+from amt.curate.math_kinds import is_multi_part, is_multiple_choice, is_proof, options
 
 AREA = "What is the area of a square of side 3?"
 
@@ -34,6 +34,27 @@ def test_small_letters_are_options_where_the_ground_truth_is_one():
 
 
 @pytest.mark.parametrize(
+    ("query", "chosen"),
+    [
+        (f"{AREA} (A) 6 (B) 9 (C) 12", True),
+        # Options that are drawn, or that have no labels in the text.
+        (
+            'Which is the graph of f(x) - 1?\n[asy]\nlabel("A");\n[/asy]\nEnter the letter of the graph of f(x) - 1.',
+            True,
+        ),
+        ("Which must be true?\n$a < b$\n$b < c$\nEnter your answer as a list of those options.", True),
+        ("1. $a < b$\n2. $b < c$\nEnter the labels of the statements that must hold.", True),
+        (AREA, False),
+        ("Write a word with the letters of the word PROOF. How many are there?", False),
+        ("In how many ways can he give a letter of the alphabet to each of 5 boxes?", False),
+        ("The boss gives the secretary a letter to type. How many orders are there?", False),
+    ],
+)
+def test_multiple_choice_offers_options_or_asks_for_labels(query, chosen):
+    assert is_multiple_choice(query) is chosen
+
+
+@pytest.mark.parametrize(
     ("query", "ground_truth", "proof"),
     [
         ("Prove that the square root of 2 is irrational.", None, True),
@@ -42,6 +63,11 @@ def test_small_letters_are_options_where_the_ground_truth_is_one():
         ("Give a proof of the theorem of Pythagoras.", None, True),
         ("Prove that x is rational and find x.", "1/2", False),
         ("It has been proven that 17 is prime. What is 17 + 2?", "19", False),
+        ("Let n be odd; verify that 8 divides n^2 - 1.", None, True),
+        ("Describe how to proof the inequality of Cauchy.", None, True),
+        # Somebody else shows it.
+        ("In what year will the census show that there are less than 10?", "2009", False),
+        ("Our results show that radio waves have no effect. Rewrite this.", None, False),
         ("Which improved recipe needs 3 eggs?", "cake", False),
     ],
 )
@@ -57,11 +83,17 @@ def test_proofs(query, ground_truth, proof):
         ("(i) Compute 2+2. (ii) Compute 3+3.", True),
         ("Part A: Find x. Part B: Find y.", True),
         ("Let f(x) = x^2 - a. (1) If a = 1, find the roots; (2) if f(2) = 0, determine a.", True),
+        ("A loan has 40 payments.\n a. What is its value in 6 years?\n b. What is its value now?", True),
+        ("What are the solutions of 8 x^2 = 8? If x is the length of a segment, what is x?", True),
+        ("How old is Tom? And how old is Ann?", True),
+        # Who asks first stands in the story, and the other sentence asks for nothing.
+        ('Jon asks, "What is c?" Steve says, "Who knows?" What is the sum of both values of c?', False),
+        ("A zoo has 21 penguins and twice as many bears? How many animals are there?", False),
         ("A die is thrown. a) Write down the outcomes. b) What are the odds of a six", True),
         # Numbered conditions are no questions, whatever verbs stand in them; nor is the one that follows the last.
         ("A number n satisfies: (1) n is a prime; (2) n is less than 20 and more than 17. Find n.", False),
         ("Find n. (i) When divided by 2, it does leave 1. (ii) Its digits are all equal, and it can be halved.", False),
-        ("What is the least n? a) It is odd. b) It leaves 2 when divided by 3. What is its square?", False),
+        ("The least n is sought. a) It is odd. b) It leaves 2 when divided by 3. What is its square?", False),
         ("A number satisfies: (1) it has two digits; (2) its digits add to 9; (3) it ends in 5. Find it.", False),
         ("The function f(a) + f(b) = 3. Find f(a).", False),
         ("How many apples are there? They are red.", False),

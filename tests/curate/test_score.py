@@ -9,7 +9,7 @@ from amt.curate.score import needs_reward_model, score
 from amt.errors import DataError, InfrastructureError
 from amt.placement import Placement
 from amt.rewards.dispatch import Grader
-from amt.rows import QUERY, RESPONSE, SCORE, read_rows, write_rows
+from amt.rows import LEDGER, QUERY, RESPONSE, SCORE, read_rows, write_rows
 
 SANDBOX = params.Sandbox(
     cpu_seconds=1.0, wall_seconds=10.0, memory_mb=256, output_bytes=100_000, allow_unprotected=False
@@ -50,6 +50,7 @@ def run_score(tmp_path):
                 queries=tmp_path / "queries.parquet",
                 responses=tmp_path / "responses.parquet",
                 grader=grader,
+                ledger=tmp_path / "out" / "ledger.parquet",
                 report=tmp_path / "out" / "report.json",
                 **out,
             )
@@ -100,6 +101,15 @@ def test_scores_responses_and_queries(run_score):
         "s:chat": (2, 2, None, 0.5, 0.5),
         "s:silent": (0, 0, None, None, None),
     }
+    ledger = {entry["row_id"]: entry for entry in read_rows(run_score.folder / "out" / "ledger.parquet", LEDGER)}
+    assert ledger.keys() == scores.keys()
+    assert {(entry["stage"], entry["source"], entry["outcome"]) for entry in ledger.values()} == {
+        ("score", "s", "kept")
+    }
+    assert json.loads(ledger["s:chat/0"]["detail"]) == {
+        "reward_kind": "reward_model", "status": "scored", "reward": 0.75, "reason": None,
+    }  # fmt: skip
+    assert json.loads(ledger["s:broken/0"]["detail"])["status"] == "invalid"
     assert report["kinds"]["code"]["status"] == {"invalid": 1, "scored": 2}
     assert report["kinds"]["math"]["not_passed"] == {"another value": 1, "no \\boxed{} in the answer": 1}
     assert report["queries"] == {"all": 5, "with_responses": 4, "scored": 3}

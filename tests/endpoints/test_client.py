@@ -1,126 +1,26 @@
 """The client against a real HTTP server that misbehaves on purpose."""
 
-import itertools
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
-import threading
+import termios
 import time
-from collections import Counter
 from email.utils import formatdate
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
-from amt.endpoints.client import ChatClient, ChatRequest, Unusable, _read_completion
+from amt.endpoints.client import ChatClient, ChatRequest, Unusable
+from amt.endpoints.completion import read_completion
+from amt.endpoints.spending import ONE, BudgetError, Price, Terms
 from amt.errors import DataError, EndpointError
+from tests.endpoints.server import Server
 
 ROOT = Path(__file__).parents[2]
-
-
-class Server:
-    """Answers "echo: <question>". `faults` holds what goes wrong before that, in order, for each question."""
-
-    def __init__(self):
-        self.faults: dict[str, list[str]] = {}
-        self.every_other: list[str] = []
-        """Faults of the first attempt at every question in turn; "" is none."""
-        self.says: dict[str, str] = {}
-        """What it answers instead of the echo."""
-        self.takes_no: dict[str, str] = {}
-        """Parameters that its model does not take, with what OpenAI's servers say then."""
-        self.bodies: list[dict] = []
-        self.delay_s = 0.0
-        self.answered: Counter = Counter()
-        self.tried: Counter = Counter()
-        self.headers: list[dict] = []
-        self.most_at_once = 0
-        self._at_once = 0
-        self._lock = threading.Lock()
-        self._turn = itertools.count()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"owner": self}))
-        self._server.handle_error = lambda *_: None  # a killed client cuts its connections
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-        self.address = f"http://127.0.0.1:{self._server.server_address[1]}/v1"
-
-    def next_fault(self, question: str) -> str:
-        with self._lock:
-            self.tried[question] += 1
-            if self.every_other and self.tried[question] == 1:
-                self.faults[question] = [self.every_other[next(self._turn) % len(self.every_other)]]
-            waiting = self.faults.get(question)
-            return waiting.pop(0) if waiting else ""
-
-    def count(self, change: int) -> None:
-        with self._lock:
-            self._at_once += change
-            self.most_at_once = max(self.most_at_once, self._at_once)
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-
-
-class _Handler(BaseHTTPRequestHandler):
-    owner: Server
-    protocol_version = "HTTP/1.1"
-
-    def do_POST(self):
-        self.owner.count(1)
-        try:
-            self._answer()
-        finally:
-            self.owner.count(-1)
-
-    def _answer(self):
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        question = body["messages"][-1]["content"]
-        self.owner.headers.append(dict(self.headers) | {"path": self.path})
-        self.owner.bodies.append(body)
-        time.sleep(self.owner.delay_s)
-        if refused := next((name for name in self.owner.takes_no if name in body), None):
-            error = {"message": self.owner.takes_no[refused], "type": "invalid_request_error", "param": refused}
-            self._send(400, json.dumps({"error": error}).encode())
-            return
-        match self.owner.next_fault(question).split(" ", 1):
-            case ["cut"]:
-                self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n{")
-                self.wfile.flush()
-                self.connection.shutdown(socket.SHUT_RDWR)
-                self.close_connection = True
-            case ["malformed"]:
-                self._send(200, b'{"choices": [')
-            case ["empty"]:
-                self._send(200, b'{"choices": []}')
-            case ["hang"]:
-                time.sleep(2)
-                self.close_connection = True
-            case ["retry-after", value]:
-                self._send(429, b"{}", {"Retry-After": value})
-            case [status] if status:
-                self._send(int(status), json.dumps({"error": {"message": f"the server says {status}"}}).encode())
-            case _:
-                self.owner.answered[question] += 1
-                self._send(200, _completion(self.owner.says.get(question, f"echo: {question}"), body["seed"]))
-
-    def _send(self, status, body, headers=None):
-        self.send_response(status)
-        for name, value in ({"Content-Length": str(len(body))} | (headers or {})).items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_):
-        pass
-
-
-def _completion(text, tokens):
-    choice = {"message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
-    return json.dumps({"choices": [choice], "usage": {"prompt_tokens": 3, "completion_tokens": tokens}}).encode()
 
 
 @pytest.fixture
@@ -251,40 +151,160 @@ def test_answers_before_a_failure_are_kept(client, server):
     assert server.tried["0"] == 0
 
 
-def test_killed_twice_under_faults_every_question_is_answered_and_none_that_was_received_is_paid_again(
-    server, tmp_path
-):
-    """20 % of first attempts fail; the process is killed twice, with SIGKILL, at moments of the server's choosing."""
-    server.every_other = ["", "429", "", "", "500", "", "cut", "", "malformed", "", "", "", "", "", ""]
-    server.delay_s = 0.01
-    total = 300
-    script = tmp_path / "ask.py"
-    script.write_text(
-        "import sys\n"
+def test_two_processes_share_the_work_and_pay_for_each_answer_once(server, tmp_path):
+    server.delay_s = 0.02
+    script = (
         "from tests.endpoints.test_client import client_of, request\n"
         f"client = client_of({server.address!r}, {str(tmp_path / 'cache')!r})\n"
-        f"replies = client.complete([request(str(number)) for number in range({total})])\n"
-        f"assert [reply.text for reply in replies] == [f'echo: {{number}}' for number in range({total})]\n"
+        "replies = client.complete([request(str(number)) for number in range(200)])\n"
+        "assert [reply.text for reply in replies] == [f'echo: {number}' for number in range(200)]\n"
+        "print(client.requests_sent)\n"
     )
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    for kill_at in (80, 190, None):
-        process = subprocess.Popen([sys.executable, script], env=environment)
-        if kill_at is None:
-            assert process.wait(120) == 0
-        else:
-            while server.answered.total() < kill_at:
-                assert process.poll() is None
-                time.sleep(0.002)
-            process.send_signal(signal.SIGKILL)
-            process.wait()
-    assert len(server.answered) == total
-    # Only what was in flight at one of the two kills (8 requests at most) may have been answered twice.
-    assert server.answered.total() <= total + 2 * 8
+    started = [
+        subprocess.Popen([sys.executable, "-c", script], env=environment, stdout=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    sent = [int(process.communicate(timeout=60)[0]) for process in started]
+    assert sum(sent) == 200
+    assert server.answered.total() == 200
+    assert server.most_at_once <= 8  # the limit of the address, not of a process
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_lets_what_is_in_flight_end_and_says_how_to_go_on(server, tmp_path, number):
+    server.delay_s = 0.3
+    script = (
+        "import logging, sys\nlogging.basicConfig(level=logging.INFO)\n"
+        "from tests.endpoints.test_client import client_of, request\n"
+        f"client_of({server.address!r}, {str(tmp_path / 'cache')!r}).complete("
+        "[request(str(number)) for number in range(200)])\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", script], env=os.environ | {"PYTHONPATH": str(ROOT)}, stderr=subprocess.PIPE, text=True
+    )
+    while server.answered.total() < 12:
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.send_signal(number)
+    said = process.communicate(timeout=60)[1]
+    assert process.returncode == {signal.SIGINT: -signal.SIGINT, signal.SIGTERM: 128 + signal.SIGTERM}[number]
+    assert f"{server.answered.total()} of 200 questions have their answer; it is kept" in said
+    before = server.answered.total()
+    client = client_of(server.address, tmp_path / "cache")
+    server.delay_s = 0
+    client.complete([request(str(number)) for number in range(200)])
+    assert client.answered_from_cache == before
+    assert server.answered.total() == 200
+
+
+def test_after_a_refusal_what_is_in_flight_is_still_stored(client, server, tmp_path):
+    server.faults["0"] = ["401"]
+    server.delays["0"], server.delay_s = 0.1, 0.5  # the others have been asked when it is refused
+    with pytest.raises(EndpointError, match="refuses row 0"):
+        client.complete([request(str(number)) for number in range(50)])
+    assert 1 <= server.answered.total() <= 7
+    answered = list(server.answered)
+    again = client_of("http://127.0.0.1:9/v1", tmp_path)
+    assert len(again.complete([request(name) for name in answered])) == len(answered)
+
+
+def test_an_idempotency_key_names_the_question_and_changes_after_an_answer_of_no_use(client, server):
+    server.faults["a"] = ["500", "cut", "malformed"]
+    client.complete([request("a"), request("b")])
+    keys = [
+        headers["Idempotency-Key"]
+        for headers, body in zip(server.headers, server.bodies, strict=True)
+        if body["messages"][-1]["content"] == "a"
+    ]
+    assert keys[0] == keys[1] == keys[2]
+    assert keys[3] == f"{keys[0]}-1"
+    assert len({headers["Idempotency-Key"] for headers in server.headers}) == 3
+
+
+# --- money ------------------------------------------------------------------------------------------------------
+
+PRICE = Price.per_million(1e6, 1e6)  # a token, one unit of currency
+# The messages of request("0") in JSON are 34 bytes, and its answer has 16 tokens at most.
+WORST = 50
+
+
+@pytest.mark.parametrize(
+    ("budget", "answered"),
+    [
+        (WORST - 1, 0),
+        (WORST, 1),  # 4 are spent then: 3 of the prompt, 1 of the answer
+        (WORST + 4, 2),
+        (WORST + 4 * 9, 10),
+    ],
+)
+def test_a_budget_is_spent_as_far_as_it_surely_lasts_and_a_higher_one_goes_on(server, tmp_path, budget, answered):
+    questions = [request(str(number)) for number in range(10)]
+    client = client_of(server.address, tmp_path, terms=Terms(PRICE, budget * ONE))
+    if answered < 10:
+        spent = f"{4 * answered:,.2f} USD of {budget:,.2f} USD are spent"
+        with pytest.raises(BudgetError, match=rf"{re.escape(spent)}.*{10 - answered} questions.*endpoint_budget in"):
+            client.complete(questions)
+    else:
+        client.complete(questions)
+    assert server.answered.total() == answered
+    assert client.summary()["cost"] == 4 * answered
+    client_of(server.address, tmp_path, terms=Terms(PRICE, 1000 * ONE)).complete(questions)
+    assert server.answered.total() == 10
+
+
+def test_answers_of_no_use_that_were_billed_count_against_the_budget(server, tmp_path):
+    server.faults["0"] = ["useless"] * 3
+    terms = Terms(PRICE, (WORST + 10) * ONE)  # each of no use is billed 7: a third try is not surely covered
+    with pytest.raises(BudgetError, match=r"14\.00 USD of 60\.00 USD"):
+        client_of(server.address, tmp_path, terms=terms).complete([request("0")])
+    assert server.tried["0"] == 2
+
+
+def test_what_is_in_flight_is_told_on_the_log_with_retries_and_cost(server, tmp_path, caplog):
+    caplog.set_level("INFO")
+    server.faults["a"] = ["429", "malformed"]
+    client = client_of(server.address, tmp_path, terms=Terms(PRICE))
+    client.complete([request("a"), request("b")])
+    client.complete([request("a"), request("b"), request("c")])
+    assert "teacher some/model: 2/2, 0 cached, 2 retries, 8.00 USD" in caplog.text
+    assert "2 of 2 answered, 2 of them now; 6 tokens in, 2 out, 8.00 USD; retries: 1 busy, 1 malformed" in caplog.text
+    assert "3 of 3 answered, 1 of them now; 3 tokens in, 1 out, 4.00 USD; retries: none" in caplog.text
+
+
+def test_a_terminal_shows_a_bar(server, tmp_path):
+    script = (
+        "from tests.endpoints.test_client import PRICE, Terms, client_of, request\n"
+        f"client = client_of({server.address!r}, {str(tmp_path)!r}, terms=Terms(PRICE))\n"
+        "client.complete([request('a')])\nclient.complete([request('a'), request('b')])\n"
+    )
+    screen, terminal = os.openpty()
+    termios.tcsetwinsize(terminal, (24, 120))
+    try:
+        environment = os.environ | {"PYTHONPATH": str(ROOT)}
+        subprocess.run([sys.executable, "-c", script], env=environment, stderr=terminal, check=True)
+        shown = os.read(screen, 10_000).decode()
+    finally:
+        os.close(screen)
+        os.close(terminal)
+    last = shown.replace("\n", "\r").strip("\r").split("\r")[-1]
+    assert last.startswith("teacher some/model: 100%")
+    assert "2/2" in last
+    assert "1 cached, 0 retries, 4.00 USD" in last
+
+
+def test_tokens_that_an_endpoint_does_not_count_are_estimated_and_that_is_said(server, tmp_path, caplog):
+    server.counts_tokens = False
+    client = client_of(server.address, tmp_path, terms=Terms(PRICE))
+    (reply,) = client.complete([request("abcdefg")])
+    assert (reply.prompt_tokens, reply.completion_tokens) == (0, 0)  # as the endpoint says
+    assert client.summary()["cost"] == 3 + 5  # 7 and 13 bytes, three a token
+    assert "1 answers came without a token count" in caplog.text
 
 
 def test_a_corrupt_cache_is_named(server, tmp_path):
-    (tmp_path / "some--model.sqlite").write_bytes(b"this is no database " * 100)
-    with pytest.raises(DataError, match=r"some--model\.sqlite.*delete it"):
+    (tmp_path / "answers.sqlite").write_bytes(b"this is no database " * 100)
+    with pytest.raises(DataError, match=r"answers\.sqlite.*move it away"):
         client_of(server.address, tmp_path).complete([request("a")])
 
 
@@ -404,7 +424,7 @@ def test_latex_in_json_is_what_was_meant(client, server, around):
 def test_reasoning_in_a_field_of_its_own_is_put_into_tags(field):
     def reply(content, reasoning, finish_reason="stop"):
         message = {"content": content, field: reasoning}
-        return _read_completion(json.dumps({"choices": [{"message": message, "finish_reason": finish_reason}]}))
+        return read_completion(json.dumps({"choices": [{"message": message, "finish_reason": finish_reason}]}))[0]
 
     assert reply("4", "2+2").text == "<think>2+2</think><answer>4</answer>"
     assert reply("<answer>4</answer>", "r").text == "<think>r</think><answer>4</answer>"
@@ -417,11 +437,11 @@ def test_reasoning_in_a_field_of_its_own_is_put_into_tags(field):
 def test_an_answer_cut_before_its_first_word_is_an_answer_and_says_why(reason):
     """Asking again would give the same until the endpoint counts as down."""
     body = {"choices": [{"message": {"role": "assistant", "content": None}, "finish_reason": reason}]}
-    reply = _read_completion(json.dumps(body))
+    reply = read_completion(json.dumps(body))[0]
     assert (reply.text, reply.finish_reason) == ("", reason)
 
 
 def test_a_refusal_in_a_field_of_its_own_is_the_answer():
     message = {"content": None, "refusal": "I cannot help with that."}
     body = {"choices": [{"message": message, "finish_reason": "stop"}]}
-    assert _read_completion(json.dumps(body)).text == "I cannot help with that."
+    assert read_completion(json.dumps(body))[0].text == "I cannot help with that."

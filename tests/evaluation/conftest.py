@@ -77,9 +77,15 @@ def write_inputs(folder: Path, recipe) -> Inputs:
     reports = []
     for source in recipe.sources:
         rows = 5 if source == first else 3
-        dropped = {"no_ground_truth": 1} if source == first else {}
+        dropped = {"no_ground_truth": 1} if source in (first, others[0]) else {}
         planted = {"url": [{"source": source, "index": 0, "row_id": f"{source}:0"}]}
-        report = {"source": source, "rows_in": rows, "kept": rows - sum(dropped.values()), "dropped": dropped}
+        report = {
+            "stage": "queries",
+            "source": source,
+            "rows_in": rows,
+            "kept": rows - sum(dropped.values()),
+            "dropped": dropped,
+        }
         reports.append(folder / f"data/queries/{source}.report.json")
         write_report(reports[-1], report | {"planted": planted if source in (first, others[0], others[1]) else {}})
     for number, kept in ((1, 37), (2, 29)):
@@ -87,15 +93,17 @@ def write_inputs(folder: Path, recipe) -> Inputs:
         write_report(reports[-1], {"stage": f"rl_set_{number}", "rows_in": 60, "kept": kept, "dropped": {}})
 
     rows = [f"{source}:{number}" for source in recipe.sources for number in range(4 if source == first else 3)]
-    unique = [entry("unique", row) for row in rows]
-    # The planted URL of the second source is gone before clean: it was a duplicate.
-    gone = f"{others[0]}:0"
-    unique[rows.index(gone)] = entry("unique", gone, "dropped", "exact_duplicate")
-    left = [row for row in rows if row != gone]
+    # The planted URL of the second source is gone before clean.
+    gone, again = f"{others[0]}:0", f"{others[2]}:0"
+    rows.remove(gone)
+    collected = [entry("queries", row) for row in rows]
+    collected += [entry("queries", row, "dropped", "no_ground_truth") for row in (f"{first}:9", gone)]
     # Found is the first source's; the third's is missed; one ordinary row of the first source has a URL too.
     flagged = {f"{first}:0", f"{first}:1"}
-    clean = [entry("clean", row, *(("dropped", "url") if row in flagged else ())) for row in left]
-    left = [row for row in left if row not in flagged]
+    clean = [entry("clean", row, *(("dropped", "url") if row in flagged else ())) for row in rows]
+    left = [row for row in rows if row not in flagged]
+    unique = [entry("unique", row, *(("dropped", "exact_duplicate") if row == again else ())) for row in left]
+    left.remove(again)
     verified = [
         entry("verify_math", row, "changed", "ground_truth_revised")
         if row == f"{first}:2"
@@ -104,15 +112,34 @@ def write_inputs(folder: Path, recipe) -> Inputs:
     ]
     responses = [entry("filter_responses", f"{row}/0", *(("dropped", "repetition") if i == 0 else ()))
                  for i, row in enumerate(left)]  # fmt: skip
+    went_on = [line["row_id"] for line in responses if line["outcome"] == "kept"]
+    trained, solvable = went_on[:2], left[:3]
+    sft_set = [entry("sft_set", row, *(("packed",) if row in trained else ("dropped", "low_score"))) for row in went_on]
+    rl_sets = {
+        number: [
+            entry(f"rl_set_{number}", row, *(() if row in solvable else ("dropped", "never_solved"))) for row in left
+        ]
+        for number in (1, 2)
+    }
     ledgers = {
-        "data/curated/unique": unique,
+        "data/queries": collected,
         "data/curated/clean": clean,
+        "data/curated/unique": unique,
         "data/curated/decontaminated": [entry("decontaminate", row) for row in left],
         "data/curated/verified": verified,
         "data/responses/filtered": responses,
-        "data/sft": [entry("sft_set", row) for row in left],
+        "data/responses/scored": [entry("score", row) for row in went_on],
+        "data/sft": sft_set,
+        "data/rl/pass_rates": [entry("pass_rates", row) for row in left],
+        "data/rl/stage1": rl_sets[1],
+        "data/rl/stage2": rl_sets[2],
     }
-    for place, entries in ledgers.items():
+    models = {
+        "models/sft": [entry("sft", row, "used") for row in trained],
+        "models/rl1": [entry("grpo_1", row, "used") for row in solvable],
+        "models/rl2": [entry("grpo_2", row, "used") for row in solvable],
+    }
+    for place, entries in (ledgers | models).items():
         write_rows(folder / place / "ledger.parquet", entries, LEDGER)
 
     verdicts = folder / "data/responses/scored/scores.parquet"
@@ -150,7 +177,7 @@ def write_inputs(folder: Path, recipe) -> Inputs:
         curve=curve,
         stage_reports=reports,
         ledgers=[folder / place / "ledger.parquet" for place in ledgers],
-        response_scores=verdicts,
+        response_scores=[verdicts],
         samples=samples,
         sft=folder / "models/sft",
         rl1=folder / "models/rl1",
@@ -159,5 +186,5 @@ def write_inputs(folder: Path, recipe) -> Inputs:
 
 
 def _journal(folder: Path, lines: list[dict]) -> None:
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     (folder / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))

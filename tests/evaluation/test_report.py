@@ -1,6 +1,7 @@
 """The page and the metrics of small hand-made inputs (conftest.py); expected numbers are worked out by hand."""
 
 import json
+import re
 import shutil
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -8,8 +9,10 @@ from html.parser import HTMLParser
 import pytest
 
 from amt.errors import DataError
+from amt.evaluation.paper import FIGURE_4
 from amt.evaluation.report import standins, write_all
 from amt.params import load
+from amt.rows import LEDGER, read_rows, write_rows
 
 SOURCES = 38
 
@@ -96,28 +99,28 @@ def test_headline(report):
 def test_page_stands_alone(report):
     page, _, out = report
     assert page.loaded == []
-    assert page.images == len(list((out / "figures").glob("*.svg"))) == 7
+    assert page.images == len(list((out / "figures").glob("*.svg"))) == 8
 
 
 def test_rows_of_every_stage(report):
     page, _, _ = report
     rows = {row[0]: row[1:] for row in page.table("Stage", "In")}
     total = 4 + 3 * (SOURCES - 1)
-    assert rows["collect"] == [str(total + 1), str(total), "1", "no ground truth 1", ""]
-    assert rows["unique"] == [str(total), str(total - 1), "1", "exact duplicate 1", ""]
+    assert rows["collect"] == [str(total + 1), str(total - 1), "2", "no ground truth 2", ""]
     assert rows["clean"] == [str(total - 1), str(total - 3), "2", "url 2", ""]
-    assert rows["verify math"] == [str(total - 3), str(total - 3), "0", "", "ground truth revised 1"]
-    assert rows["filter responses (responses)"][:4] == [str(total - 3), str(total - 4), "1", "repetition 1"]
+    assert rows["unique"] == [str(total - 3), str(total - 4), "1", "exact duplicate 1", ""]
+    assert rows["verify math"] == [str(total - 4), str(total - 4), "0", "", "ground truth revised 1"]
+    assert rows["filter responses (responses)"][:4] == [str(total - 4), str(total - 5), "1", "repetition 1"]
 
 
 def test_rows_of_every_source(report):
     page, _, _ = report
     rows = {row[0]: row[1:] for row in page.table("Source", "Published")}
-    # Published, collect, unique, clean, decontaminate, verify math, SFT samples.
-    assert rows["openr1_math_220k"] == ["5", "4", "4", "2", "2", "2", "2"]
-    assert rows["big_math_rl_verified"] == ["3", "3", "2", "2", "2", "2", "1"]
+    # Published, collect, clean, unique, decontaminate, verify math, SFT samples.
+    assert rows["openr1_math_220k"] == ["5", "4", "2", "2", "2", "2", "2"]
+    assert rows["big_math_rl_verified"] == ["3", "2", "2", "2", "2", "2", "1"]
     total = 4 + 3 * (SOURCES - 1)
-    assert rows["all"] == [*map(str, (total + 1, total, total - 1, total - 3, total - 3, total - 3)), "3"]
+    assert rows["all"] == [*map(str, (total + 1, total - 1, total - 3, total - 4, total - 4, total - 4)), "3"]
 
 
 def test_found_against_planted(report):
@@ -151,9 +154,28 @@ def test_rl_curves_in_numbers(report):
 def test_mixture(report):
     page, _, _ = report
     rows = {row[0]: row[1:] for row in page.table("Category", "Samples")}
-    assert rows["math"] == ["2", "66.7", "8", "80.0"]
-    assert rows["general chat"] == ["1", "33.3", "2", "20.0"]
-    assert rows["code"] == ["0", "0.0", "0", "0.0"]
+    # Ours, then those of Figure 4.
+    assert rows["math"] == ["2", "66.7", "8", "80.0", "1,008,900", "35.5", "3,063,300,000", "41.8"]
+    assert rows["general chat"] == ["1", "33.3", "2", "20.0", "1,088,500", "38.3", "1,646,700,000", "22.5"]
+    assert rows["code"] == ["0", "0.0", "0", "0.0", "465,400", "16.4", "2,261,900,000", "30.9"]
+
+
+def test_figure_4_adds_up():
+    """2,842.6K samples and 7,328M tokens; the shares printed there follow from the counts."""
+    samples = sum(part.samples for part in FIGURE_4.values())
+    tokens = sum(part.tokens for part in FIGURE_4.values())
+    assert (samples, tokens) == (2_842_600, 7_328_000_000)
+    shares = {
+        name: (round(100 * part.samples / samples, 1), round(100 * part.tokens / tokens, 1))
+        for name, part in FIGURE_4.items()
+    }
+    assert shares == {
+        "math": (35.5, 41.8),
+        "code": (16.4, 30.9),
+        "science": (4.3, 2.2),
+        "instruction_follow": (5.5, 2.6),
+        "general_chat": (38.3, 22.5),
+    }
 
 
 def test_every_standin_is_named(report, laptop):
@@ -185,13 +207,11 @@ def test_evaluation_and_gains(report):
     assert gains[1][1:4] == ["base", "SFT", "+43.8"]
 
 
-def test_the_papers_figures_stand_beside_ours(report_inputs, laptop, tmp_path):
+def test_the_papers_scores_stand_beside_ours(report_inputs, laptop, tmp_path):
     paper = load("recipes/am-thinking-v1-32b.yaml").published
     published = paper.model_copy(update={"scores": {"aime_like": 0.853}})
     _write(report_inputs, laptop.model_copy(update={"published": published}), tmp_path)
     page = Page((tmp_path / "index.html").read_text())
-    rows = {row[0]: row[1:] for row in page.table("Category", "Samples")}
-    assert rows["math"] == ["2", "66.7", "8", "80.0", "35.5", "41.8"]  # Figure 4
     assert page.table("Benchmark", "Model")[4][1:3] == ["AM-Thinking-v1 (paper)", "85.3"]
 
 
@@ -199,6 +219,20 @@ def test_equal_inputs_give_equal_bytes(report, report_inputs, laptop, tmp_path):
     _, _, out = report
     _write(report_inputs, laptop, tmp_path)
     assert (tmp_path / "index.html").read_bytes() == (out / "index.html").read_bytes()
+
+
+def test_a_row_that_is_lost_between_two_stages_fails_the_report(report_inputs, laptop, tmp_path):
+    (path,) = (path for path in report_inputs.ledgers if path.parent.name == "clean")
+    entries = read_rows(path)
+    write_rows(tmp_path / "ledger.parquet", entries[:5] + entries[6:], LEDGER)
+    ledgers = [tmp_path / "ledger.parquet" if other == path else other for other in report_inputs.ledgers]
+    lost = re.escape(entries[5]["row_id"])
+    with pytest.raises(DataError, match=rf"clean: 1 row kept by queries did not come in, e\.g\. {lost}"):
+        _write(replace(report_inputs, ledgers=ledgers), laptop, tmp_path / "out")
+    without = [other for other in ledgers if other.parent != tmp_path]
+    with pytest.raises(DataError, match=r"no ledger among .* is of clean"):
+        _write(replace(report_inputs, ledgers=without), laptop, tmp_path / "out")
+    assert not list(tmp_path.rglob("index.html"))
 
 
 def test_a_model_without_scores_or_journal_is_named(report_inputs, laptop, tmp_path):

@@ -5,7 +5,7 @@ import pyarrow.parquet as pq
 from amt.grpo.pass_rates import PASS_RATE, measured_queries, pass_rates
 from amt.params import MeasuredQueries, PassRates, load
 from amt.placement import Placement
-from amt.rows import QUERY, canonical_json, read_rows, write_rows
+from amt.rows import LEDGER, QUERY, canonical_json, read_rows, write_rows
 from tests.toy_model import digit_query, write_toy_model
 
 ALL = MeasuredQueries(math=None, code=None)
@@ -33,10 +33,11 @@ def test_counts_what_the_journal_holds_and_says_what_has_no_rate(tmp_path):
     write_rows(tmp_path / "queries.parquet", rows, QUERY)
     recipe = load("params.yaml")
     pass_rates(
-        queries=tmp_path / "queries.parquet",
+        queries=[tmp_path / "queries.parquet"],
         model=write_toy_model(tmp_path / "model"),
         pass_rates=tmp_path / "rates.parquet",
         rollouts=tmp_path / "rollouts.parquet",
+        ledger=tmp_path / "ledger.parquet",
         settings=PassRates(queries=ALL, samples=64, temperature=1.0, max_tokens=2),
         system_prompt="",
         sandbox=recipe.sandbox,
@@ -50,6 +51,15 @@ def test_counts_what_the_journal_holds_and_says_what_has_no_rate(tmp_path):
         "toy:3-0": "scored", "toy:4-0": "scored", "toy:unanswerable": "invalid", "toy:long": "too_long",
     }  # fmt: skip
     assert found["toy:long"]["pass_rate"] is None
+    ledger = {line["row_id"]: (line["outcome"], line["reason"], line["detail"])
+              for line in read_rows(tmp_path / "ledger.parquet", LEDGER)}  # fmt: skip
+    assert ledger.pop("toy:3-0") == ("kept", None, f"{found['toy:3-0']['passed']} of 64 passed")
+    assert ledger.pop("toy:4-0")[0] == "kept"
+    assert ledger == {
+        "toy:unanswerable": ("dropped", "invalid", None),
+        "toy:long": ("dropped", "too_long", None),
+        "toy:chat": ("dropped", "other_category", "general_chat"),
+    }
     journal = pq.read_table(tmp_path / "rollouts.parquet").to_pylist()
     for digit in (3, 4):
         # Right is a response with one answer token, that digit's; tokens 4 + 13 + digit.

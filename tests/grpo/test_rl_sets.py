@@ -66,7 +66,7 @@ def test_stage_1_is_math_and_code_solved_sometimes(tmp_path):
     write_rows(tmp_path / "rates.parquet", rates, PASS_RATE)
     out = files(tmp_path, "stage1")
     build_stage1(
-        queries=tmp_path / "queries.parquet",
+        queries=[tmp_path / "queries.parquet"],
         pass_rates=tmp_path / "rates.parquet",
         limits={"math": None, "code": None},
         seed=1,
@@ -89,7 +89,7 @@ def test_a_limit_draws_by_the_seed_and_not_by_the_order_of_rows(tmp_path):
     for seed in (1, 2):
         out = files(tmp_path, f"stage1-{seed}")
         build_stage1(
-            queries=tmp_path / "queries.parquet",
+            queries=[tmp_path / "queries.parquet"],
             pass_rates=tmp_path / "rates.parquet",
             limits={"math": 5},
             seed=seed,
@@ -106,7 +106,7 @@ def test_no_query_left_says_which_settings_matter(tmp_path):
     write_rows(tmp_path / "rates.parquet", [rate("never", 0)], PASS_RATE)
     with pytest.raises(DataError, match=r"pass_rates\.samples"):
         build_stage1(
-            queries=tmp_path / "queries.parquet",
+            queries=[tmp_path / "queries.parquet"],
             pass_rates=tmp_path / "rates.parquet",
             limits={"math": None},
             seed=1,
@@ -126,7 +126,7 @@ def test_stage_2_is_what_stage_1_did_not_always_solve_and_more(tmp_path):
     journal(tmp_path / "rollouts", 3, {"lost": [0, 1]})
     out = files(tmp_path, "stage2")
     build_stage2(
-        queries=tmp_path / "queries.parquet",
+        queries=[tmp_path / "queries.parquet"],
         stage1=tmp_path / "stage1.parquet",
         journal=tmp_path / "rollouts",
         limits={"general_chat": 2, "instruction_follow": None},

@@ -20,7 +20,7 @@ from amt.ledger import read_report
 from amt.params import Plateau, load
 from amt.rewards.dispatch import Judgement
 from amt.rollout.server import Generation
-from amt.rows import QUERY, write_rows
+from amt.rows import LEDGER, QUERY, read_rows, write_rows
 from tests.toy_model import digit_query, write_toy_model
 
 ROOT = Path(__file__).parents[2]
@@ -113,6 +113,19 @@ def test_the_journal_holds_every_rollout_with_its_advantage(undisturbed):
             assert not (right and wrong) or min(right) > 0 > max(wrong)
 
 
+def test_the_ledger_says_in_which_steps_each_query_was_used(undisturbed):
+    ledger = read_rows(undisturbed / "ledger.parquet", LEDGER)
+    assert [line["row_id"] for line in ledger] == [f"toy:3-{number}" for number in range(4)]
+    assert {(line["stage"], line["outcome"]) for line in ledger} == {("grpo_1", "used")}
+    used = {line["row_id"]: json.loads(line["detail"]) for line in ledger}
+    for step in range(1, STEPS + 1):
+        rows = pq.read_table(undisturbed / "rollouts" / f"step_{step:04d}.parquet").to_pylist()
+        for name in used:
+            group = [row["reward"] for row in rows if row["row_id"] == name]
+            place = used[name]["steps"].index(step)
+            assert used[name]["mean_reward"][place] == pytest.approx(sum(group) / 32, abs=1e-4)
+
+
 def test_a_killed_run_goes_on_and_ends_as_an_undisturbed_one(inputs, undisturbed, tmp_path):
     first = start(inputs, tmp_path / "work")
     deadline = time.monotonic() + 500
@@ -145,6 +158,8 @@ def test_a_killed_run_goes_on_and_ends_as_an_undisturbed_one(inputs, undisturbed
         assert pq.read_table(tmp_path / "work" / "rl1" / file, columns=columns).equals(
             pq.read_table(undisturbed / file, columns=columns)
         )
+    ledgers = [read_rows(place / "ledger.parquet", LEDGER) for place in (tmp_path / "work" / "rl1", undisturbed)]
+    assert ledgers[0] == ledgers[1]
     assert not list((tmp_path / "work" / "scratch").glob("grpo_1/*"))
 
 

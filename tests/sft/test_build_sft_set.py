@@ -68,10 +68,10 @@ def build(tmp_path, untrained):
         write_table(tmp_path / "queries_scored.parquet", pa.Table.from_pylist(scored))
         names = ("samples", "packs", "ledger")
         report = build_sft_set(
-            queries=tmp_path / "queries.parquet",
-            responses=tmp_path / "responses.parquet",
-            scores=tmp_path / "scores.parquet",
-            queries_scored=tmp_path / "queries_scored.parquet",
+            queries=[tmp_path / "queries.parquet"],
+            responses=[tmp_path / "responses.parquet"],
+            scores=[tmp_path / "scores.parquet"],
+            queries_scored=[tmp_path / "queries_scored.parquet"],
             tokenizer=untrained,
             report=tmp_path / "report.json",
             **{name: tmp_path / f"{name}.parquet" for name in names},
@@ -129,6 +129,8 @@ def test_the_better_response_is_kept_and_no_text_twice(build):
     assert [sample["response_id"] for sample in result.samples if sample["row_id"] == "a"] == ["a/1"]
     assert sum(sample["row_id"] == "b" for sample in result.samples) == 1
     assert result.report["responses"]["same_text"] == 1
+    assert sorted(reasons(result).values()) == ["beyond_max_responses", "same_text"]
+    assert reasons(result)["a/0"] == "beyond_max_responses"
 
 
 def test_every_query_without_a_sample_has_the_reason_its_best_response_failed(build):
@@ -145,17 +147,18 @@ def test_every_query_without_a_sample_has_the_reason_its_best_response_failed(bu
     )
     assert [sample["row_id"] for sample in result.samples] == ["fine"]
     assert reasons(result) == {
-        "none": "no_response",
-        "broken": "not_scored",
-        "invalid": "not_scored",
-        "low": "low_score",
-        "long": "over_long",
-        "control": "special_token",
+        "broken/0": "not_scored",
+        "invalid/0": "not_scored",
+        "low/0": "low_score",
+        "low/1": "not_scored",
+        "long/0": "over_long",
+        "long/1": "low_score",
+        "control/0": "special_token",
     }
+    assert result.report["queries"]["rows_in"] == 7
     assert result.report["queries"]["dropped"] == {
         "no_response": 1, "not_scored": 2, "low_score": 1, "over_long": 1, "special_token": 1,
     }  # fmt: skip
-    assert {entry["row_id"]: entry["detail"] for entry in result.ledger}["long"] == "1 low_score, 1 over_long"
     offered = result.report["responses"]["offered"]
     assert offered == 8 == sum(result.report["responses"].values()) - offered
 
@@ -197,6 +200,20 @@ def test_packs_hold_every_sample_once_within_the_limit(build):
         members = [entry for entry in result.packs if entry["pack"] == pack]
         assert [entry["position"] for entry in members] == list(range(len(members)))
         assert sum(length[entry["sample_id"]] for entry in members) <= 100
+
+
+def test_the_ledger_says_how_often_a_response_goes_on_and_where_it_is_packed(build):
+    queries = [query("m", "m?"), query("i", "i?", "instruction_follow"), query("none")]
+    result = build(queries, {"m": [("to m", 1.0), ("to m again", 0.9)], "i": [("to i", 1.0)]}, max_tokens=80)
+    assert [(entry["row_id"], entry["outcome"]) for entry in result.ledger] == [
+        ("i/0", "repeated"), ("m/0", "packed"), ("m/1", "dropped"),
+    ]  # fmt: skip
+    assert {entry["source"] for entry in result.ledger} == {"source_of_math", "source_of_instruction_follow"}
+    for entry in result.ledger[:2]:
+        copies = [place for place in result.packs if place["sample_id"].startswith(entry["row_id"] + "#")]
+        places = sorted([place["pack"], place["position"]] for place in copies)
+        assert json.loads(entry["detail"]) == {"packs": places}
+        assert len(places) == (3 if entry["row_id"] == "i/0" else 1)
 
 
 def test_equal_input_and_seed_give_equal_bytes(build, tmp_path):

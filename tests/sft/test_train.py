@@ -18,9 +18,9 @@ from amt.chat import Chat
 from amt.errors import DataError
 from amt.params import Sft
 from amt.placement import Placement
-from amt.rows import write_table
+from amt.rows import LEDGER, read_rows, write_table
 from amt.sft.build_sft_set import PACK, SAMPLE
-from amt.sft.train import PackedSet, mean_over, train
+from amt.sft.train import PackedSet, mean_over, plan, train
 from tests.sft.conftest import END_OF_DOCUMENT
 
 SETTINGS = Sft(
@@ -76,6 +76,7 @@ def test_it_writes_model_checkpoints_metrics_and_report_and_nothing_else(undistu
     assert sorted(path.name for path in model.iterdir()) == [
         "checkpoints",
         "hf",
+        "ledger.parquet",
         "megatron",
         "metrics.jsonl",
         "report.json",
@@ -92,6 +93,35 @@ def test_it_writes_model_checkpoints_metrics_and_report_and_nothing_else(undistu
     assert (report["steps"], report["packs"], report["checkpoints"]) == (6, 5, [2, 4, 6])
     assert report["tokens"] == sum(line["tokens"] for line in metrics)
     assert not list((directory / "scratch" / "sft").iterdir())
+
+
+def test_the_ledger_says_in_which_steps_each_response_was_used(undisturbed):
+    directory, _, _ = undisturbed
+    ledger = read_rows(directory / "model" / "ledger.parquet", LEDGER)
+    assert [line["row_id"] for line in ledger] == [f"row{number:03}/0" for number in range(10)]
+    assert {(line["stage"], line["source"], line["outcome"]) for line in ledger} == {("sft", "sums", "used")}
+    steps = plan(5, SETTINGS, SEED)
+    for number, line in enumerate(ledger):
+        expected = [step for step, packs in enumerate(steps, start=1) if number // 2 in packs]
+        assert len(expected) == SETTINGS.epochs
+        assert json.loads(line["detail"]) == {"steps": expected}
+
+
+def test_a_repeated_response_is_used_in_the_steps_of_all_its_copies(tmp_path):
+    cells = {"row_id": "a", "category": "math", "token_ids": [1, 2], "loss_mask": [0, 1]}
+    samples = [
+        {"sample_id": name, "response_id": name[:3], "source": "s", "repeat": int(name[-1]), **cells}
+        for name in ("a/0#0", "a/0#1", "a/1#0")
+    ]
+    places = [{"pack": pack, "position": 0, "sample_id": sample["sample_id"]} for pack, sample in enumerate(samples)]
+    write_table(tmp_path / "samples.parquet", pa.Table.from_pylist(samples, schema=SAMPLE))
+    write_table(tmp_path / "packs.parquet", pa.Table.from_pylist(places, schema=PACK))
+    data = PackedSet(tmp_path / "samples.parquet", tmp_path / "packs.parquet")
+    assert data.responses == 2
+    assert list(data.uses([[2], [0], [1, 2]])) == [
+        ({"row_id": "a/0", "source": "s"}, [2, 3]),
+        ({"row_id": "a/1", "source": "s"}, [1, 3]),
+    ]
 
 
 def test_the_last_checkpoint_is_the_model(undisturbed):
@@ -111,8 +141,6 @@ def test_the_export_ends_its_turns_although_the_base_model_ends_documents_only(u
 
 def test_loss_and_learning_rate_of_a_step_are_those_of_transformers(undisturbed):
     """Step 5 sees the model of checkpoint 4; its loss is the mean over the trained tokens of that step."""
-    from amt.sft.train import plan
-
     directory, paths, _ = undisturbed
     model = directory / "model"
     data = PackedSet(**paths)

@@ -16,9 +16,9 @@ import yaml
 
 from amt.errors import SourceError
 from amt.params import Source
-from amt.rows import QUERY, read_rows
+from amt.rows import LEDGER, QUERY, read_rows
 from amt.sources.catalogue import DATASETS, dataset
-from amt.sources.collect import read_samples, unify, write_hub_rows, write_queries, write_raw
+from amt.sources.collect import LeftOutRow, read_samples, unify, write_hub_rows, write_queries, write_raw
 from amt.sources.conversations import strip_prompt_suffix
 
 SAMPLES = Path(__file__).parents[2] / "amt" / "sources" / "samples"
@@ -333,8 +333,9 @@ ROWS = {
 
 
 def _unified(name, published):
-    (row,), dropped = unify(DATASETS[name], [published])
-    return row, dropped
+    """The row, or None and why it was left out."""
+    (row,) = unify(DATASETS[name], [published])
+    return (None, {row.reason: 1}) if isinstance(row, LeftOutRow) else (row, {})
 
 
 def test_every_adapter_has_a_row_here():
@@ -408,8 +409,8 @@ def test_a_row_that_must_not_come_in_is_counted(name, changed, reason):
 def test_null_in_any_column_costs_at_most_its_row(name):
     """Whatever a dataset leaves empty, the row comes in as a query or is counted."""
     for column in DATASETS[name].needs:
-        (row,), dropped = unify(DATASETS[name], [ROWS[name][0] | {column: None}])
-        assert (row is None) == bool(dropped), column
+        row, reasons = _unified(name, ROWS[name][0] | {column: None})
+        assert "" not in reasons, column
         assert row is None or row["query"], column
 
 
@@ -448,17 +449,25 @@ def test_prompt_suffixes_go_and_problems_stay(text, stripped):
 
 def test_equal_rows_without_a_published_id_get_ids_of_their_own():
     published = ROWS["big_math_rl_verified"][0]
-    rows, _ = unify(DATASETS["big_math_rl_verified"], [published, published, published | {"answer": "3"}])
+    rows = list(unify(DATASETS["big_math_rl_verified"], [published, published, published | {"answer": "3"}]))
     assert len({row["row_id"] for row in rows}) == 3
     # The first of them is named by its content alone, wherever it stands.
-    (alone,), _ = unify(DATASETS["big_math_rl_verified"], [published])
+    (alone,) = unify(DATASETS["big_math_rl_verified"], [published])
     assert alone["row_id"] == rows[0]["row_id"]
+
+
+def test_equal_rows_that_are_left_out_get_ids_of_their_own_too():
+    published = ROWS["aime_1983_2024"][0] | {"Year": 2024}
+    rows = list(unify(DATASETS["aime_1983_2024"], [published, published, published | {"Question": "Another?"}]))
+    assert {row.reason for row in rows} == {"aime_2024_is_an_evaluation_set"}
+    assert len({row.row_id for row in rows}) == 3
+    assert all(row.row_id.startswith("aime_1983_2024:") for row in rows)
 
 
 def test_a_published_id_names_the_row_whatever_else_changes():
     published = ROWS["openr1_math_220k"][0]
-    (row,), _ = unify(DATASETS["openr1_math_220k"], [published])
-    (other,), _ = unify(DATASETS["openr1_math_220k"], [published | {"solution": "Revised."}])
+    (row,) = unify(DATASETS["openr1_math_220k"], [published])
+    (other,) = unify(DATASETS["openr1_math_220k"], [published | {"solution": "Revised."}])
     assert row["row_id"] == other["row_id"]
 
 
@@ -526,7 +535,7 @@ def _split(text: str) -> list[str]:
 def test_sample_rows_have_every_column_and_survive_the_round_trip(name, tmp_path):
     write_raw(
         name,
-        Source(origin="samples", revision=None, path=None, limit=40),
+        Source(origin="samples", revision=None, path=None, limit=40, shards=1),
         tmp_path / "rows.parquet",
         SAMPLES / f"{name}.jsonl",
     )
@@ -540,8 +549,10 @@ def test_a_missing_column_names_the_source_the_column_and_what_there_is(tmp_path
     table = pa.table({"problem": [QUESTION], "source": ["gsm8k"], "solution": ["2"]})
     pq.write_table(table, tmp_path / "rows.parquet")
     with pytest.raises(SourceError, match=r"big_math_rl_verified.*lacks column answer \(it has: problem, source, solu"):
-        write_queries("big_math_rl_verified", tmp_path / "rows.parquet", tmp_path / "queries.parquet")
-    assert not (tmp_path / "queries.parquet").exists()
+        write_queries(
+            "big_math_rl_verified", tmp_path / "rows.parquet", tmp_path / "queries.parquet", tmp_path / "ledger.parquet"
+        )
+    assert [path.name for path in tmp_path.iterdir()] == ["rows.parquet"]
 
 
 @pytest.mark.parametrize(
@@ -567,7 +578,7 @@ def test_a_bad_line_is_named_with_its_file(tmp_path, line, message):
     with pytest.raises(SourceError, match=message):
         write_raw(
             "ultra_chat",
-            Source(origin="samples", revision=None, path=None, limit=None),
+            Source(origin="samples", revision=None, path=None, limit=None, shards=1),
             tmp_path / "rows.parquet",
             tmp_path / "ultra_chat.jsonl",
         )
@@ -594,25 +605,58 @@ def _script(name, *arguments):
 
 def test_raw_rows_become_queries_and_every_row_is_accounted_for(tmp_path):
     raw, queries, report = tmp_path / "rows.parquet", tmp_path / "queries.parquet", tmp_path / "report.json"
+    ledger = tmp_path / "ledger.parquet"
     done = _script("raw", "--source", "aime_1983_2024", "--published", SAMPLES / "aime_1983_2024.jsonl", "--rows", raw)
     assert done.returncode == 0, done.stderr
     arguments = (
-        *("--source", "aime_1983_2024", "--rows", raw, "--planted", SAMPLES / "planted.json"),
-        *("--queries", queries, "--report", report),
+        *("--source", "aime_1983_2024", "--shard", "0", "--rows", raw, "--planted", SAMPLES / "planted.json"),
+        *("--queries", queries, "--ledger", ledger, "--report", report),
     )
     done = _script("queries", *arguments)
     assert done.returncode == 0, done.stderr
-    first = queries.read_bytes()
+    first = queries.read_bytes(), ledger.read_bytes()
     rows, counts = read_rows(queries, QUERY), json.loads(report.read_text())
     assert counts["rows_in"] == 300
     assert counts["dropped"] == {"aime_2024_is_an_evaluation_set": 30}
     assert counts["kept"] == len(rows) == len({row["row_id"] for row in rows}) == 270
+    assert counts["kept_by_category"] == {"math": 270}
     assert not any(row["origin"] == "2024" for row in rows)
+    entries = read_rows(ledger, LEDGER)
+    assert {entry["row_id"] for entry in entries if entry["outcome"] == "kept"} == {row["row_id"] for row in rows}
+    # Each line leads to the published row that it is about.
+    published = read_rows(raw)
+    place_of = {entry["row_id"]: json.loads(entry["detail"])["raw_row"] for entry in entries}
+    assert sorted(place_of.values()) == list(range(300))
+    assert all(published[place_of[row["row_id"]]]["Question"] == row["query"] for row in rows)
+    for entry in entries:
+        is_left_out = published[place_of[entry["row_id"]]]["Year"] == 2024
+        assert entry["reason"] == ("aime_2024_is_an_evaluation_set" if is_left_out else None)
     assert {entry["row_id"] for entries in counts["planted"].values() for entry in entries} <= {
         row["row_id"] for row in rows
     }
     assert _script("queries", *arguments).returncode == 0
-    assert queries.read_bytes() == first
+    assert (queries.read_bytes(), ledger.read_bytes()) == first
+
+
+def test_shards_share_the_rows_and_ids_are_unique_in_all_of_them(tmp_path):
+    """Without ids of their own, equal rows are told apart by counting: so they must meet in one shard."""
+    described = DATASETS["metamathqa"]
+    published = read_samples(described, SAMPLES / "metamathqa.jsonl", 200)
+    pq.write_table(pa.Table.from_pylist(published * 2, schema=described.columns), tmp_path / "rows.parquet")
+    write_queries("metamathqa", tmp_path / "rows.parquet", tmp_path / "all.parquet", tmp_path / "ledger.parquet")
+    parts, rows_in = [], 0
+    for shard in range(3):
+        path = tmp_path / f"{shard}.parquet"
+        report = write_queries(
+            "metamathqa", tmp_path / "rows.parquet", path, tmp_path / "ledger.parquet", shard=shard, shards=3
+        )
+        parts.append(read_rows(path, QUERY))
+        rows_in += report.rows_in
+    assert all(parts)
+    assert rows_in == 400
+    assert sorted((row for part in parts for row in part), key=lambda row: row["row_id"]) == read_rows(
+        tmp_path / "all.parquet", QUERY
+    )
 
 
 def test_an_unknown_source_is_a_clear_error(tmp_path):
@@ -628,7 +672,10 @@ def test_an_unknown_source_is_a_clear_error(tmp_path):
 def test_the_hub_needs_a_revision(tmp_path):
     with pytest.raises(SourceError, match=r"Set sources\.numinamath\.revision to a commit of https://huggingface"):
         write_raw(
-            "numinamath", Source(origin="hub", revision=None, path=None, limit=5), tmp_path / "rows.parquet", None
+            "numinamath",
+            Source(origin="hub", revision=None, path=None, limit=5, shards=1),
+            tmp_path / "rows.parquet",
+            None,
         )
 
 
@@ -639,11 +686,11 @@ def test_rows_of_a_hub_dataset_are_streamed_projected_and_limited(tmp_path):
     rows = read_samples(DATASETS["nemotron_if"], SAMPLES / "nemotron_if.jsonl", 7)
     (folder / "instruction_following.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     described = replace(DATASETS["nemotron_if"], hub_id=str(folder), config=None, split="train")
-    settings = Source(origin="hub", revision="a1b2c3", path=None, limit=5)
+    settings = Source(origin="hub", revision="a1b2c3", path=None, limit=5, shards=1)
     assert write_hub_rows(described, settings, tmp_path / "rows.parquet") == 5
     found = pq.read_table(tmp_path / "rows.parquet")
     assert found.column_names == ["input", "args", "category"]
-    assert unify(described, found.to_pylist())[0] == unify(described, rows[:5])[0]
+    assert list(unify(described, found.to_pylist())) == list(unify(described, rows[:5]))
 
     lacking = replace(described, needs=("input", "args", "licence"))
     with pytest.raises(SourceError, match=r"lacks column licence \(it has: input, args, category, license"):
@@ -664,7 +711,7 @@ def test_several_splits_are_read_one_after_the_other(tmp_path):
     for split, part in (("default", rows[:4]), ("extended", rows[4:])):
         (folder / f"{split}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in part))
     described = replace(DATASETS["openr1_math_220k"], hub_id=str(folder))
-    settings = Source(origin="hub", revision="a1b2c3", path=None, limit=None)
+    settings = Source(origin="hub", revision="a1b2c3", path=None, limit=None, shards=1)
     assert write_hub_rows(described, settings, tmp_path / "rows.parquet") == 7
     assert [row["uuid"] for row in read_rows(tmp_path / "rows.parquet")] == [row["uuid"] for row in rows]
     assert write_hub_rows(described, settings.model_copy(update={"limit": 5}), tmp_path / "rows.parquet") == 5
@@ -683,11 +730,15 @@ def test_files_of_a_repository_are_read_where_it_cannot_be_loaded(tmp_path):
         _written(tmp_path / "published", file, rows[2 * number : 2 * number + 2])
     (tmp_path / "published" / "published.py").write_text("raise SystemExit")
     described = replace(DATASETS[name], hub_id=str(tmp_path / "published"))
-    settings = Source(origin="hub", revision="a1b2c3", path=None, limit=None)
+    settings = Source(origin="hub", revision="a1b2c3", path=None, limit=None, shards=1)
     assert write_hub_rows(described, settings, tmp_path / "rows.parquet") == 10
     found = read_rows(tmp_path / "rows.parquet")
     assert [row["question_id"] for row in found] == [row["question_id"] for row in rows]
-    assert unify(described, found)[0] == unify(described, rows)[0]
+    # What is left out is named by what was read, and times are written otherwise there.
+    as_read, shipped = (
+        [row.reason if isinstance(row, LeftOutRow) else row for row in unify(described, some)] for some in (found, rows)
+    )
+    assert as_read == shipped
 
 
 def test_configurations_may_have_columns_of_their_own(tmp_path):
@@ -700,7 +751,7 @@ def test_configurations_may_have_columns_of_their_own(tmp_path):
         _written(tmp_path / "published", f"{part}.jsonl", published)
     (tmp_path / "published" / "README.md").write_text(f"---\nconfigs:{configs}\n---\n")
     described = replace(DATASETS["deepcoder"], hub_id=str(tmp_path / "published"))
-    settings = Source(origin="hub", revision="a1b2c3", path=None, limit=None)
+    settings = Source(origin="hub", revision="a1b2c3", path=None, limit=None, shards=1)
     assert write_hub_rows(described, settings, tmp_path / "rows.parquet") == 6
     found = read_rows(tmp_path / "rows.parquet")
     assert [row["problem"] for row in found] == [row["problem"] for row in rows]
@@ -715,10 +766,10 @@ def test_rows_of_the_users_own_files_come_in_like_those_of_the_hub(tmp_path, as_
     _written(tmp_path / "mine", "a.jsonl", rows[:4])
     _written(tmp_path / "mine", "b.jsonl", rows[4:])
     place = tmp_path / "mine" if as_folder else tmp_path / "mine" / "a.jsonl"
-    settings = Source(origin="local", revision=None, path=str(place), limit=None)
+    settings = Source(origin="local", revision=None, path=str(place), limit=None, shards=1)
     assert write_raw("ultra_chat", settings, tmp_path / "rows.parquet", place) == (6 if as_folder else 4)
     found = read_rows(tmp_path / "rows.parquet")
-    assert unify(DATASETS["ultra_chat"], found)[0] == unify(DATASETS["ultra_chat"], rows)[0][: len(found)]
+    assert list(unify(DATASETS["ultra_chat"], found)) == list(unify(DATASETS["ultra_chat"], rows))[: len(found)]
 
     (tmp_path / "empty").mkdir()
     with pytest.raises(SourceError, match=r"sources\.ultra_chat\.path: .*empty holds no file in a form"):
@@ -729,7 +780,7 @@ def test_rows_of_the_users_own_files_come_in_like_those_of_the_hub(tmp_path, as_
 
 def test_a_column_of_another_type_is_named_with_what_it_holds(tmp_path):
     _written(tmp_path / "mine", "a.jsonl", [{"prompt": "Hi", "prompt_id": {"n": 7}, "messages": TURNS}])
-    settings = Source(origin="local", revision=None, path="mine", limit=None)
+    settings = Source(origin="local", revision=None, path="mine", limit=None, shards=1)
     with pytest.raises(
         SourceError, match=r"source ultra_chat: column prompt_id of .*mine is not string: it holds {'n'"
     ):
@@ -750,9 +801,9 @@ def test_a_column_of_another_type_is_named_with_what_it_holds(tmp_path):
     ],
 )
 def test_a_recipe_can_exclude_licences(name, licences, is_left_out):
-    (row,), dropped = unify(DATASETS[name], [ROWS[name][0]], licences)
-    assert (row is None) is is_left_out
-    assert dropped == ({"excluded_licence": 1} if is_left_out else {})
+    (row,) = unify(DATASETS[name], [ROWS[name][0]], licences)
+    assert isinstance(row, LeftOutRow) is is_left_out
+    assert not is_left_out or row.reason == "excluded_licence"
 
 
 def test_what_is_pickled_is_never_executed():
@@ -763,4 +814,4 @@ def test_what_is_pickled_is_never_executed():
     row = ROWS["livecodebench_generation"][0]
     packed = base64.b64encode(zlib.compress(pickle.dumps(Evil()))).decode()
     with pytest.raises(SourceError, match=r"asks for builtins\.print: refused"):
-        unify(DATASETS["livecodebench_generation"], [row | {"private_test_cases": packed}])
+        list(unify(DATASETS["livecodebench_generation"], [row | {"private_test_cases": packed}]))

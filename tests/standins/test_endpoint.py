@@ -330,3 +330,13 @@ def test_a_server_that_does_not_start_says_why(tmp_path, monkeypatch):
     monkeypatch.setattr(endpoint.sys, "executable", "/bin/false")
     with pytest.raises(EndpointError, match=r"did not start .*no output"), scripted_endpoint(1, tmp_path / "log"):
         pass
+
+
+def test_the_paraphraser_keeps_numbers_and_glosses_words(client):
+    asked = "How many eggs does Ben have in all, with 3 boxes of 9 eggs and 5 more eggs?"
+    said = _ask_ok(client, f"In your own words.\n\nQuery:\n{asked}", "standin/paraphraser")
+    assert said != asked
+    assert solve(said).answer == solve(asked).answer == "32"
+    translated = _ask_ok(client, f"Translate the task into German.\n\nQuery:\n{asked}", "standin/paraphraser")
+    assert "wie viele Eier" in translated
+    assert "9" in translated

@@ -11,7 +11,7 @@ from amt.errors import ParamsError
 from amt.params import Benchmark
 from amt.rows import QUERY, read_rows
 from amt.sources.catalogue import DATASETS
-from amt.sources.collect import unify
+from amt.sources.collect import LeftOutRow, unify
 from amt.standins import faults
 from amt.standins.benchmarks import arena_questions, math_questions, write_standin_benchmark
 from amt.standins.planting import PLANTED, ROWS, sample_rows
@@ -32,7 +32,8 @@ def unified():
     rows = {}
     for source in ROWS:
         lines = (SAMPLES / f"{source}.jsonl").read_text(encoding="utf-8").splitlines()
-        rows[source], _ = unify(DATASETS[source], [json.loads(line) for line in lines])
+        unified = unify(DATASETS[source], [json.loads(line) for line in lines])
+        rows[source] = [None if isinstance(row, LeftOutRow) else row for row in unified]
     return rows
 
 

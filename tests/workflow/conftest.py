@@ -109,12 +109,17 @@ def project(tmp_path) -> Workplace:
     return copy_of_project(tmp_path / "project")
 
 
-def make_small(workplace: Workplace) -> None:
-    """Give the project the recipe of mini.yaml: params.yaml with other sizes, and only the sources named there."""
+def make_small(workplace: Workplace, *, shards: int = 1) -> None:
+    """Give the project the recipe of mini.yaml: params.yaml with other sizes, and only the sources named there.
+
+    Args:
+        shards: of one source, and of the merged rows.
+    """
     recipe = yaml.safe_load(workplace.read("params.yaml"))
     sizes = yaml.safe_load((PROJECT / "tests" / "workflow" / "mini.yaml").read_text())
     recipe["sources"] = {name: source for name, source in recipe["sources"].items() if name in sizes["sources"]}
     _set(recipe, sizes)
+    recipe["sources"]["metamathqa"]["shards"] = recipe["curate"]["shards"] = shards
     recipe["name"] = "mini"
     workplace.write("params.yaml", yaml.safe_dump(recipe, sort_keys=False))
     workplace.do("python", "-m", "amt.build", "export")

@@ -1,5 +1,6 @@
 """The whole flow, small, with the real trainer, servers, sandbox, DVC and MLflow: built once, asked by every test."""
 
+import json
 import os
 import re
 import shutil
@@ -11,6 +12,10 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
+from amt.flow.chain import check_chain
+from amt.flow.funnel import count
+from amt.flow.ledgers import Ledgers, find_ledgers
+from amt.rows import read_rows
 from tests.workflow.conftest import Workplace, copy_of_project, make_small
 
 pytestmark = pytest.mark.timeout(1800)
@@ -19,7 +24,7 @@ pytestmark = pytest.mark.timeout(1800)
 @pytest.fixture(scope="session")
 def built(tmp_path_factory) -> Workplace:
     workplace = copy_of_project(tmp_path_factory.mktemp("mini") / "project")
-    make_small(workplace)
+    make_small(workplace, shards=2)
     done = workplace.call("python", "-m", "scripts.run", timeout=1700, AMT_TRACKING="on")
     assert done.returncode == 0, done.stdout
     workplace.write("logs/run.txt", done.stdout)
@@ -69,6 +74,57 @@ def test_it_ends_with_one_line_of_figures(built):
 def test_every_job_was_told_of_while_it_ran(built):
     done = re.findall(r"\[ *\d+/(\d+)\] done", built.read("logs/run.txt"))
     assert len(done) == int(done[0]) > 30
+
+
+def test_every_row_is_accounted_for_from_the_raw_file_to_the_checkpoints(built):
+    ledgers = Ledgers(find_ledgers(built.path))
+    check_chain(ledgers)  # as the report did, too
+    collected, *_, last = count(ledgers).by_stage()
+    raw = sum(pq.read_metadata(path).num_rows for path in built.path.glob("data/raw/*/rows.parquet"))
+    assert (collected.stage, collected.rows_in, last.stage) == ("queries", raw, "grpo_2")
+    files = [path for path in built.path.glob("data/queries/*.parquet") if ".ledger." not in path.name]
+    assert collected.kept == sum(pq.read_metadata(path).num_rows for path in files)
+
+
+def test_a_row_is_traced_from_the_raw_file_to_reinforcement_learning(built):
+    used = [line for line in read_rows(built.path / "models/rl1/ledger.parquet") if line["outcome"] == "used"]
+    row_id, source = used[0]["row_id"], used[0]["source"]
+    *life, in_short = built.do("amt", "trace", row_id).splitlines()
+    assert life[0] == row_id
+    told = dict(re.split(r"  +", line.strip(), maxsplit=1) for line in life[1:] if not line.startswith("  response "))
+    assert re.fullmatch(rf"came in; row \d+ \(from 0\) of data/raw/{source}/", told["collect"])
+    assert told["unique"] == told["clean"] == told["decontaminate"] == "kept"
+    assert re.fullmatch(r"kept \(\d of 6 passed\)", told["pass rates"])
+    steps = json.loads(used[0]["detail"])["steps"]
+    assert told["RL stage 1"].startswith(f"used in step{'s' * (len(steps) > 1)} {steps[0]} (mean reward ")
+    journal = read_rows(built.path / f"models/rl1/rollouts/step_{steps[0]:04d}.parquet")
+    assert row_id in {line["row_id"] for line in journal}
+    assert f"used in {len(steps)} step{'s' * (len(steps) > 1)} of RL stage 1" in in_short
+
+
+def test_a_response_is_traced_to_its_packed_sequence_and_its_steps(built):
+    packed = next(line for line in read_rows(built.path / "data/sft/ledger.parquet") if line["outcome"] == "packed")
+    told = built.do("amt", "trace", packed["row_id"])
+    ((pack, place),) = json.loads(packed["detail"])["packs"]
+    assert f"packed into sequence {pack} (place {place})" in told
+    assert re.search(r"SFT +used in steps \d+, \d+\n", told)  # once an epoch
+    row_id = packed["row_id"].partition("/")[0]
+    near = built.call("amt", "trace", row_id[:-1] + "x")
+    assert near.returncode == 1
+    assert re.search(rf"^error: no ledger knows {row_id[:-1]}x\. Near it: {row_id}", near.stdout, re.MULTILINE)
+
+
+def test_the_funnel_is_told_and_drawn(built):
+    raw = {path.parent.name: pq.read_metadata(path).num_rows for path in built.path.glob("data/raw/*/rows.parquet")}
+    header, *lines = built.do("amt", "funnel", "--by", "source", "--out", "logs/funnel.png").splitlines()
+    assert header.split()[:2] == ["source", "rows"]
+    rows = {line.split()[0]: int(line.split()[1].replace(",", "")) for line in lines}
+    assert rows == raw | {"all": sum(raw.values())}
+    assert (built.path / "logs/funnel.png").read_bytes().startswith(b"\x89PNG")
+    by_category = built.do("amt", "funnel", "--by", "category").splitlines()
+    assert [line.split()[0] for line in by_category[1:-1]] == [
+        "code", "general_chat", "instruction_follow", "math", "science",
+    ]  # fmt: skip
 
 
 def test_dvc_repro_builds_the_same_artifacts_byte_by_byte(built, reproduced):
@@ -149,11 +205,11 @@ def test_the_runs_behind_an_artifact_are_found(built):
 
 
 def test_a_spoilt_artifact_is_not_used_but_restored(copy_of_built):
-    spoilt = copy_of_built.path / "data/queries/metamathqa.parquet"
+    spoilt = copy_of_built.path / "data/queries/metamathqa/1/queries.parquet"
     content = spoilt.read_bytes()
     spoilt.unlink()
     spoilt.write_bytes(content[: len(content) // 2])
-    copy_of_built.do("snakemake", "data/curated/unique/queries.parquet")
+    copy_of_built.do("snakemake", "data/curated/unique/0/queries.parquet")
     assert spoilt.read_bytes() == content
 
 
@@ -174,7 +230,7 @@ def test_a_corrupt_file_of_rows_is_named_and_nothing_half_made_is_left(copy_of_b
 
 
 def test_a_full_disk_is_named_and_nothing_half_made_is_left(copy_of_built):
-    target = "data/curated/unique/queries.parquet"
+    target = "data/curated/unique/0/queries.parquet"
     (copy_of_built.path / target).unlink()
     # A disk of 20 kB in the place of data/curated, for this one command.
     small_disk = ("bwrap", "--dev-bind", "/", "/", "--size", "20000", "--tmpfs", f"{copy_of_built.path}/data/curated")
@@ -191,19 +247,19 @@ def test_a_full_disk_is_named_and_nothing_half_made_is_left(copy_of_built):
 
 
 def test_an_endpoint_that_is_down_is_named_and_the_next_run_goes_on(copy_of_built):
-    target = "data/responses/generated/responses.parquet"
+    target = "data/responses/generated/0/responses.parquet"
     copy_of_built.edit("params.yaml", "model: standin/deepseek-r1", "model: acme/teacher")
     copy_of_built.write(
         "placement.yaml", "endpoint_attempts: 2\nendpoints: {teacher: 'http://127.0.0.1:9/v1'}\n"
     )  # port 9 is reserved for the discard service
     done = copy_of_built.call("snakemake", target, AMT_PLACEMENT="placement.yaml")
     assert done.returncode != 0
-    said = copy_of_built.read("logs/curate/verify_math.log")
+    said = copy_of_built.read("logs/curate/verify_math.0.log")
     assert re.search(
         r"^error: acme/teacher at http://127\.0\.0\.1:9/v1 did not answer .* in 2 attempts", said, re.MULTILINE
     )
     assert "endpoints.teacher" in said
-    assert not (copy_of_built.path / "data/curated/verified/queries.parquet").exists()
+    assert not (copy_of_built.path / "data/curated/verified/0/queries.parquet").exists()
     copy_of_built.edit("params.yaml", "model: acme/teacher", "model: standin/deepseek-r1")
     copy_of_built.do("snakemake", target)
     assert (copy_of_built.path / target).exists()

@@ -8,10 +8,10 @@ from functools import cache, partial
 from multiprocessing import get_context
 from pathlib import Path
 
-from amt.curate.decontaminate import Item, NgramIndex, quantities
-from amt.curate.normal_form import conversation_text, tokenize, tokens, words
+from amt.curate.fingerprint import texts_of
+from amt.curate.ngram_index import NgramIndex, hashed_words
 from amt.params import load
-from amt.rows import QUERY, batches, read_rows
+from amt.rows import QUERY, batches, read_table
 from benchmarks.curate.measure import PROJECT
 from benchmarks.curate.peers.task import Removed, run
 
@@ -21,13 +21,8 @@ TEXTS_AT_ONCE = 2_048
 
 @cache
 def index_of(items: Path) -> tuple[list[str], NgramIndex]:
-    found = []
-    for row in read_rows(items, QUERY):
-        item_tokens = tokens(text := conversation_text(row))
-        numbers = quantities(item_tokens, spelled_out=False)
-        found.append(Item(row["source"], row["row_id"], text, words(item_tokens), numbers))
-    index = NgramIndex(found, SETTINGS.ngram_words, SETTINGS.ngram_coverage)
-    return [item.row_id for item in found], index
+    rows = read_table(items, QUERY)
+    return rows["row_id"].to_pylist(), NgramIndex(hashed_words(texts_of(rows)), SETTINGS.ngram_words)
 
 
 def hits(items: Path, shard: Path) -> Removed:
@@ -35,12 +30,14 @@ def hits(items: Path, shard: Path) -> Removed:
     names, index = index_of(items)
     found = []
     for batch in batches(shard, QUERY):
-        row_ids, texts = batch["row_id"].to_pylist(), batch["query"].to_pylist()
+        row_ids, texts = batch["row_id"].to_pylist(), texts_of(batch)
         for first in range(0, len(texts), TEXTS_AT_ONCE):
-            part = tokenize(texts[first : first + TEXTS_AT_ONCE])
-            for number in range(len(part.starts) - 1):
-                if covered := index.most_covered(words(part.words_of(number))):
-                    found.append((row_ids[first + number], names[covered[0]]))
+            part = index.most_covered(hashed_words(texts[first : first + TEXTS_AT_ONCE]))
+            found += [
+                (row_ids[first + number], names[covered.item])
+                for number, covered in enumerate(part)
+                if covered is not None and covered.share >= SETTINGS.ngram_coverage
+            ]
     return found
 
 
@@ -59,5 +56,5 @@ def work(shards: list[Path]):
 
 
 if __name__ == "__main__":
-    tokens("compiled before the clock starts and the workers fork")
+    hashed_words(["compiled before the clock starts and the workers fork"])
     run(work)

@@ -1,0 +1,215 @@
+"""Which benchmark item a text is a copy of, if any.
+
+    exact      the normal forms are equal
+    ngram      the text holds much of the item's wording, wherever it stands
+    semantic   a view of the text (amt.curate.views) lies near the item by embedding
+
+Invariant: no text is taken for a copy for its template alone. How much wording or similarity is needed depends on the
+numbers (amt.curate.quantities): with `number_bits` of agreement the lower bound is enough, without any the upper one is
+needed, and numbers that contradict ask for more than that. Programming tasks say little by numbers, and a paraphrase
+has other examples; there the words of the task count, weighted by rarity.
+
+A text's match depends on the text, the items and the settings alone, never on the texts beside it.
+"""
+
+import math
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from amt.curate.benchmark_items import Item
+from amt.curate.ngram_index import Coverage, NgramIndex, hashed_words, longest_span
+from amt.curate.normal_form import normal_form, tokens, words
+from amt.curate.quantities import agreement, quantities
+from amt.curate.views import prose, views
+from amt.params import Decontaminate
+
+BATCH = 4096
+"""Texts looked at together."""
+WHOLE_COVERAGE = 0.95
+"""Share of an item's n-grams from which it stands in the text as it is, whatever else the text says."""
+COVERAGE_WITHOUT_NUMBERS = 0.9
+CONTRADICTING = 3.0
+"""Evidence against a copy weighs more than evidence for it: texts of one template are alike but for their numbers."""
+WORDS_WEIGHT = 0.3
+MOST_WORDS = 0.5
+"""A programming task's shared words are worth WORDS_WEIGHT times their share in cosine, up to this share."""
+_WORD = re.compile(r"[^\W\d_]{3,}")
+STEM = 5
+"""Letters of a word that count, so that "sorts" and "sorted" are one."""
+
+
+@dataclass(frozen=True)
+class Match:
+    rule: str
+    """exact | ngram | semantic"""
+    item: Item
+    score: float
+    """Coverage or cosine; 1 where the texts are equal."""
+    needed: float
+    """The score from which it counts."""
+    span: str
+    """Of the text: what matched."""
+    number_bits: float
+    """Evidence of the numbers, for and against."""
+
+
+class Matcher:
+    """Compares texts with all items.
+
+    Args:
+        threads: of the embedding model; no part of the result.
+    """
+
+    def __init__(self, items: list[Item], settings: Decontaminate, threads: int = 1):
+        self._items = items
+        self._settings = settings
+        self._by_form = {normal_form(item.text): item for item in reversed(items)}
+        self._ngrams = NgramIndex(hashed_words([item.text for item in items]), settings.ngram_words)
+        self._numbers = [quantities(item.text) for item in items]
+        self._near = _NearItems(items, self._numbers, settings, threads) if items else None
+
+    def match(self, texts: list[str]) -> list[Match | None]:
+        """For each text the item that it copies, by the first rule that finds one."""
+        found: list[Match | None] = []
+        for start in range(0, len(texts), BATCH):
+            found += self._match_batch(texts[start : start + BATCH])
+        return found
+
+    def _match_batch(self, texts: list[str]) -> list[Match | None]:
+        found: list[Match | None] = [self._exact(text) for text in texts]
+        for number, coverage in enumerate(self._ngrams.most_covered(hashed_words(texts))):
+            if found[number] is None and coverage is not None and coverage.share >= self._settings.ngram_coverage:
+                found[number] = self._ngram(texts[number], coverage)
+        if self._near is not None:
+            waiting = [number for number, match in enumerate(found) if match is None]
+            for number, match in zip(waiting, self._near.match([texts[number] for number in waiting]), strict=True):
+                found[number] = match
+        return found
+
+    def _exact(self, text: str) -> Match | None:
+        item = self._by_form.get(normal_form(text))
+        return item and Match("exact", item, 1.0, 1.0, text, agreement(*[quantities(text)] * 2).shared)
+
+    def _ngram(self, text: str, coverage: Coverage) -> Match | None:
+        evidence = agreement(self._numbers[coverage.item], quantities(text)).of_part
+        lowest = self._settings.ngram_coverage
+        needed = min(
+            WHOLE_COVERAGE, needed_score(evidence, lowest, max(lowest, COVERAGE_WITHOUT_NUMBERS), self._settings)
+        )
+        if coverage.share < needed:
+            return None
+        item = self._items[coverage.item]
+        span = longest_span(words(tokens(text)), words(tokens(item.text)), coverage.words)
+        return Match("ngram", item, coverage.share, needed, span, evidence)
+
+
+def needed_score(evidence: float, lowest: float, without: float, settings: Decontaminate) -> float:
+    """What is needed with this evidence in bits: `lowest` with number_bits or more, `without` with none, and more than
+    that, beyond 1 in the end, against it."""
+    weight = CONTRADICTING if evidence < 0 else 1.0
+    return max(lowest, without - (without - lowest) * weight * evidence / settings.number_bits)
+
+
+@dataclass(frozen=True)
+class _Suspicion:
+    vector: int
+    """Number of the item's view."""
+    needed: float
+    evidence: float
+
+
+class _NearItems:
+    """Items by embedding: the items' own views against those of texts.
+
+    Vectors are compared at the processor's fastest precision first; what comes near a decision is decided in float32,
+    so that the result does not depend on the processor.
+    """
+
+    MARGIN = 0.02
+    """More than lower precision changes a cosine by."""
+
+    def __init__(self, items: list[Item], numbers: list[Counter[str]], settings: Decontaminate, threads: int):
+        from amt.curate.embedding import SentenceEncoder, fastest_precision
+
+        self._settings = settings
+        self._items, self._numbers = items, numbers
+        self._exact = SentenceEncoder(settings.embedding_model, threads=threads)
+        fast = fastest_precision()
+        self._fast = (
+            self._exact if fast is None else SentenceEncoder(settings.embedding_model, threads=threads, dtype=fast)
+        )
+        seen = [list(dict.fromkeys(filter(None, (item.text, prose(item.text))))) for item in items]
+        self._place = np.repeat(np.arange(len(items)), [len(texts) for texts in seen])
+        self._vectors = self._exact.embed([text for texts in seen for text in texts])
+        self._words = _Words([texts[-1] for texts in seen])
+        lowest = [
+            settings.cosine_code - WORDS_WEIGHT * MOST_WORDS if item.is_code else settings.cosine for item in items
+        ]
+        self._lowest = np.array(lowest, np.float32)[self._place]
+
+    def match(self, texts: list[str]) -> list[Match | None]:
+        seen = [views(text) for text in texts]
+        flat = [view for text_views in seen for view in text_views]
+        owner = np.repeat(np.arange(len(texts)), [len(text_views) for text_views in seen])
+        fast = self._fast.embed(flat) @ self._vectors.T
+        suspects: dict[int, list[_Suspicion]] = {}
+        for view in np.flatnonzero((fast >= self._lowest - self.MARGIN).any(axis=1)).tolist():
+            near = np.flatnonzero(fast[view] >= self._lowest - self.MARGIN)
+            if found := list(self._suspicions(flat[view], near, fast[view])):
+                suspects[view] = found
+        exact = self._exact.embed([flat[view] for view in suspects]) @ self._vectors.T if suspects else []
+        best: list[Match | None] = [None] * len(texts)
+        for (view, found), cosines in zip(suspects.items(), exact, strict=True):
+            for suspicion in found:
+                cosine, old = float(cosines[suspicion.vector]), best[owner[view]]
+                surplus = cosine - suspicion.needed
+                if surplus >= 0 and (old is None or surplus > old.score - old.needed):
+                    item = self._items[self._place[suspicion.vector]]
+                    best[owner[view]] = Match(
+                        "semantic", item, cosine, suspicion.needed, flat[view], suspicion.evidence
+                    )
+        return best
+
+    def _suspicions(self, view: str, vectors: np.ndarray, cosines: np.ndarray) -> Iterator[_Suspicion]:
+        numbers, view_words = quantities(view), self._words.of(view)
+        for vector in vectors.tolist():
+            place = int(self._place[vector])
+            evidence = agreement(self._numbers[place], numbers).of_texts
+            if self._items[place].is_code:
+                shared = min(MOST_WORDS, self._words.shared(view_words, place))
+                needed = self._settings.cosine_code - WORDS_WEIGHT * shared
+            else:
+                lowest, without = self._settings.cosine, self._settings.cosine_without_numbers
+                needed = needed_score(evidence, lowest, without, self._settings)
+            if cosines[vector] >= needed - self.MARGIN:
+                yield _Suspicion(vector, needed, evidence)
+
+
+class _Words:
+    """Words of items, each with the bits that it tells: of how many items one has it."""
+
+    def __init__(self, texts: list[str]):
+        self._items = [_stems(text) for text in texts]
+        self._holding = Counter(word for found in self._items for word in found)
+        self._weights = [self._weight(found) for found in self._items]
+
+    def of(self, text: str) -> tuple[frozenset[str], float]:
+        found = _stems(text)
+        return found, self._weight(found)
+
+    def shared(self, text_words: tuple[frozenset[str], float], place: int) -> float:
+        """Weighted share of words that a text and an item have in common (Dice), 0..1."""
+        found, weight = text_words
+        total = weight + self._weights[place]
+        return 2 * self._weight(found & self._items[place]) / total if total else 0.0
+
+    def _weight(self, found: frozenset[str]) -> float:
+        return math.fsum(math.log2((len(self._items) + 1) / (self._holding.get(word, 0) + 1)) for word in found)
+
+
+def _stems(text: str) -> frozenset[str]:
+    return frozenset(word[:STEM] for word in _WORD.findall(text.casefold()))

@@ -1,0 +1,1 @@
+"""Where rows go: the order of the stages, and what their ledgers say when they are asked together."""

@@ -1,0 +1,1 @@
+"""How well the detectors of curation find what people find: rows of real data, labelled by hand."""

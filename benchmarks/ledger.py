@@ -1,0 +1,126 @@
+"""How long it takes to ask what became of a row, and of all rows, when there are many.
+
+Ledgers of the whole flow are written for 3,000,000 published rows, in shards as a cluster would write them: each source
+is cut into several, and ids of a source lie all over its shards, so that a row may be in any of them. Then `amt` is
+asked as a user asks it, a process each time.
+"""
+
+import argparse
+import random
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from statistics import median
+
+from amt.flow.ledgers import find_ledgers
+from amt.flow.stages import FLOW, STAGE
+from amt.ledger import Ledger
+
+ROWS = 3_000_000
+SOURCES, SHARDS = 16, 64
+"""Shards of each stage; each belongs to one source."""
+ALLOWED_S = 1.0
+ASKED = 12
+LOST = {
+    "queries": {"no_ground_truth": 0.01, "excluded_licence": 0.01},
+    "unique": {"exact_duplicate": 0.08, "near_duplicate": 0.04},
+    "clean": {"url": 0.01, "image": 0.02},
+    "decontaminate": {"benchmark_ngram": 0.005, "benchmark_semantic": 0.005},
+    "verify_math": {"proof": 0.02, "multi_part": 0.01, "unclear": 0.01, "truth_unresolved": 0.05},
+    "filter_responses": {"truncated": 0.03, "repetition": 0.01, "perplexity": 0.01},
+    "sft_set": {"low_score": 0.2, "beyond_max_responses": 0.1},
+    "pass_rates": {"other_category": 0.4, "not_measured": 0.1},
+    "rl_set_1": {"other_category": 0.4, "never_solved": 0.2, "always_solved": 0.37},
+    "grpo_1": {"not_drawn": 0.2},
+    "rl_set_2": {"other_category": 0.5, "not_in_stage1": 0.47},
+    "grpo_2": {"not_drawn": 0.2},
+}
+"""{stage: {reason: share of its rows}}"""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.ledger", description=__doc__)
+    parser.add_argument("--rows", type=int, default=ROWS, help=f"published rows (default: {ROWS:,})")
+    rows = parser.parse_args().rows
+    folder = Path(tempfile.mkdtemp(prefix="amt-ledger-"))
+    try:
+        (folder / "Snakefile").touch()
+        began = time.monotonic()
+        with ProcessPoolExecutor(2) as pool:
+            lines = sum(pool.map(write_shard, range(SHARDS), [rows // SHARDS] * SHARDS, [folder] * SHARDS))
+        files = len(find_ledgers(folder))
+        written_s = time.monotonic() - began
+        print(f"written: {lines:,} lines of {rows:,} rows in {files} files, {written_s:.0f} s", flush=True)
+        names = [name for shard in range(0, SHARDS, 6) for name in row_ids(shard, rows // SHARDS)[7:8]][: ASKED - 1]
+        traces = [asked(folder, "trace", name) for name in [*names, f"{names[0]}/0"]]
+        funnels = [asked(folder, "funnel", "--by", by) for by in ("stage", "source")]
+        peak = max(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, _own_peak_kb()) * 1024 / 1e9
+        print(
+            f"ledger: rows={rows} files={files} trace_s={median(traces):.2f} trace_most_s={max(traces):.2f} "
+            f"funnel_s={max(funnels):.1f} peak_gb={peak:.2f}"
+        )
+        return 0 if max(traces) <= ALLOWED_S else 1
+    finally:
+        shutil.rmtree(folder)
+
+
+def _own_peak_kb() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+def asked(folder: Path, *words: str) -> float:
+    """Seconds that a command takes from its start to its end."""
+    began = time.monotonic()
+    subprocess.run([sys.executable, "-m", "amt.build", *words], cwd=folder, check=True, stdout=subprocess.DEVNULL)
+    return time.monotonic() - began
+
+
+def row_ids(shard: int, rows: int) -> list[str]:
+    digits = random.Random(shard)
+    return [f"source_{shard % SOURCES:02}:{digits.getrandbits(64):016x}" for _ in range(rows)]
+
+
+def write_shard(shard: int, rows: int, folder: Path) -> int:
+    """All stages of one shard; returns how many lines they have."""
+    chance = random.Random(-1 - shard)
+    kept: dict[str, list[str]] = {}
+    lines = 0
+    for stage in FLOW:
+        came_in = row_ids(shard, rows) if stage.after is None else kept[stage.after]
+        if stage.unit == "responses" and STAGE[stage.after].unit == "queries":
+            came_in = [f"{name}/0" for name in came_in]
+        book = Ledger(stage.name)
+        kept[stage.name] = list(recorded(book, stage.name, came_in, chance))
+        book.report(len(came_in), len(kept[stage.name]))
+        book.write(folder / "data" / stage.name / "ledger" / f"{shard:02}.parquet")
+        lines += len(came_in)
+    return lines
+
+
+def recorded(book: Ledger, stage: str, came_in: list[str], chance: random.Random):
+    """Record each row; yields those that go on."""
+    for name in came_in:
+        row = {"row_id": name, "source": name.partition(":")[0]}
+        drawn = chance.random()
+        for reason, share in LOST.get(stage, {}).items():
+            if drawn < share:
+                book.drop(row, reason)
+                break
+            drawn -= share
+        else:
+            if stage == "sft_set":
+                book.pack(row, [(int(drawn * 1e6), 3)])
+            elif stage in ("sft", "grpo_1", "grpo_2"):
+                book.use(row, [int(drawn * 1e4) + 1, int(drawn * 2e4) + 2])
+            else:
+                book.keep(row)
+            yield name
+
+
+if __name__ == "__main__":
+    sys.exit(main())
