@@ -14,6 +14,7 @@ from statistics import median
 import pyarrow.parquet as pq
 
 from amt.errors import DataError
+from benchmarks.curate.decontaminate import measure
 from benchmarks.curate.items import write_items
 from benchmarks.curate.measure import PROJECT, Measured, measured, watching
 from benchmarks.curate.peers.environment import PEERS, is_current
@@ -78,11 +79,6 @@ def main() -> int:
     runs = in_turn(TOOLS, shards, args.rounds)
     scores = {tool.name: scored(tool) for tool in TOOLS if tool.finds_duplicates}
     print_table(runs, scores, args.rows)
-    try:
-        from benchmarks.curate.decontaminate import measure
-    except ModuleNotFoundError as error:
-        print(f"error: decontamination is not measured, there is {str(error).lower()}", file=sys.stderr)
-        return 1
     with watching(os.getpid()) as watch:
         decontamination = measure(args.data)
     return told(figures(runs, scores, args.rows, decontamination | {"peak_gb": watch.peak_bytes / 1e9}))

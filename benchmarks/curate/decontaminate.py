@@ -105,6 +105,24 @@ def main() -> None:
     print("decon: " + " ".join(f"{key}={value}" for key, value in result.items()))
 
 
+def measure(data: Path, threads: int = 2) -> dict[str, float]:
+    """What `make bench-curate` tells of decontamination; of the paraphrases, those that no threshold was set by."""
+    items = read_benchmarks(data)
+    matcher = Matcher(items, load(HERE.parents[1] / "params.yaml").curate.decontaminate, threads)
+    recall, _ = measure_recall(matcher, copies(items))
+    training = read_training(data)
+    removals, _ = measure_false_positives(matcher, training)
+    speed = measure_speed(items, list(training.values()), matcher, threads)
+    told = {
+        "decon_paraphrase": recall["paraphrase_held_out"],
+        "decon_light": recall["light"],
+        "decon_embedded": recall["embedded"],
+        "decon_fp": removals["fp"],
+        "embed_qps": speed["embed_qps"],
+    }
+    return {name: float(value) for name, value in told.items()}
+
+
 def measure_recall(matcher: Matcher, planted: dict[str, list[tuple[Item, str]]]) -> tuple[dict[str, str], list[str]]:
     result, shown = {}, []
     for kind, pairs in planted.items():

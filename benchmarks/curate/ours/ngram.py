@@ -46,6 +46,7 @@ def items_of(shards: list[Path]) -> Path:
 
 
 def work(shards: list[Path]):
+    index_of(items_of(shards))  # once, for both workers
     with ProcessPoolExecutor(2, get_context("fork")) as pool:
         found = [hit for part in pool.map(partial(hits, items_of(shards)), shards) for hit in part]
 
