@@ -57,7 +57,7 @@ def _of_source(source: str, file: str, old: str, new: str, also: tuple[str, ...]
     """A change of an adapter: its raw rows come through it as they were (it takes them as published)."""
     sources = (source, *also)
     return Change(
-        file, old, new, tuple(f"queries-{name}" for name in sources), tuple(f"raw-{name}" for name in sources)
+        file, old, new, tuple(f"queries-{name}-0" for name in sources), tuple(f"raw-{name}" for name in sources)
     )
 
 
@@ -113,28 +113,28 @@ COLLECT = [
         "amt/sources/code_cases.py",
         '"stdin": given, "stdout": expected',
         '"stdin": given, "stdout": expected + ""',
-        ("queries-verifiable_coding",),
+        ("queries-verifiable_coding-0",),
         ("raw-verifiable_coding",),
     ),
     Change(
         "amt/sources/code_cases.py",
         'return node.name.startswith("Test")',
         'return node.name.startswith("Tests")',
-        ("queries-kodcode_v1",),
+        ("queries-kodcode_v1-0",),
         ("raw-kodcode_v1",),
     ),
     Change(
         "amt/sources/conversations.py",
         'return _SUFFIX.sub("", text or "").strip()',
         'return _SUFFIX.sub("", text or "").rstrip()',
-        tuple(f"queries-{name}" for name in WITH_SUFFIXES),
+        tuple(f"queries-{name}-0" for name in WITH_SUFFIXES),
         tuple(f"raw-{name}" for name in WITH_SUFFIXES),
     ),
     Change(
         "amt/sources/conversations.py",
         'return LeftOut("no_user_turn")',
         'return LeftOut("no_user")',
-        ("queries-nemotron_if", "queries-ultra_chat"),
+        ("queries-nemotron_if-0", "queries-ultra_chat-0"),
         ("raw-nemotron_if", "raw-ultra_chat"),
     ),
     Change(
