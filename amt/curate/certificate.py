@@ -210,8 +210,8 @@ def _page(result: dict[str, Any]) -> str:
     ]
     for kind, rate in result["recall"].items():
         lines.append(
-            f"| {kind} | {rate['found']} | {rate['of']} | {rate['share']:.3f} | {rate['low']:.3f} to {rate['high']:.3f} "
-            f"| {rate['needed']} |"
+            f"| {kind} | {rate['found']} | {rate['of']} | {rate['share']:.3f} "
+            f"| {rate['low']:.3f} to {rate['high']:.3f} | {rate['needed']} |"
         )
     wrong = result["false_positives"]
     writer = f"{result['paraphraser']}, a stand-in: they are no real ones" if by_standin else result["paraphraser"]

@@ -12,15 +12,16 @@ from benchmarks.rebuild.flow import RULES
 from benchmarks.rebuild.settings import BOTH_GRPO, RUNNING_CODE, SEEDED
 
 WRITING_TABLES = (
-    "raw", "queries", "benchmark", "unique", "clean", "decontaminate", "removals", "verify_math", "responses", "perplexity",
-    "filter_responses", "score", "sft_set", "pass_rates", "rl_set_1", "rl_set_2", "grpo_1", "grpo_2", "evaluate",
+    "raw", "queries", "benchmark", "unique", "clean", "decontaminate", "removals", "verify_math", "responses",
+    "perplexity", "filter_responses", "score", "sft_set", "pass_rates", "rl_set_1", "rl_set_2", "grpo_1", "grpo_2",
+    "evaluate",
 )  # fmt: skip
 BOOKKEEPING = (
     "unique", "clean", "decontaminate", "verify_math", "filter_responses", "sft_set", "rl_set_1", "rl_set_2",
 )  # fmt: skip
 REPORTING = (
-    "queries", *BOOKKEEPING, "certificate", "responses", "score", "reward_model", "sft", "grpo_1", "grpo_2", "evaluate", "sft_curve",
-    "report",
+    "queries", *BOOKKEEPING, "certificate", "responses", "score", "reward_model", "sft", "grpo_1", "grpo_2", "evaluate",
+    "sft_curve", "report",
 )  # fmt: skip
 ASKING = ("certificate", "verify_math", "responses", "evaluate")
 """Of endpoints."""

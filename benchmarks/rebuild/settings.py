@@ -11,8 +11,8 @@ from benchmarks.rebuild.flow import BENCHMARKS, SOURCES, stages
 from benchmarks.rebuild.places import Place
 
 SEEDED = (
-    "certificate", "base_model", "reward_model", "verify_math", "responses", "sft_set", "sft", "pass_rates", "rl_set_1", "grpo_1",
-    "rl_set_2", "grpo_2", "evaluate", "sft_curve", "report",
+    "certificate", "base_model", "reward_model", "verify_math", "responses", "sft_set", "sft", "pass_rates", "rl_set_1",
+    "grpo_1", "rl_set_2", "grpo_2", "evaluate", "sft_curve", "report",
 )  # fmt: skip
 """The report too: it names the seed, and works out again which faults the scripted teacher made (planted_responses)."""
 CONVERSING = (
