@@ -57,7 +57,8 @@ class Rate:
         half = (
             Z_95 / (1 + square / self.of) * (self.share * (1 - self.share) / self.of + square / (4 * self.of**2)) ** 0.5
         )
-        return max(0.0, middle - half), min(1.0, middle + half)
+        low = middle - half if self.found else 0.0
+        return low, middle + half if self.found < self.of else 1.0
 
     def as_json(self) -> dict[str, Any]:
         low, high = self.wilson()

@@ -59,11 +59,14 @@ def list_removals(*, queries: Path, ledger: Path, benchmarks: list[Path], table:
         temporary.write_text(_page(removals), encoding="utf-8")
 
 
+def _distance(row: dict) -> float:
+    """Of the score from what was needed; what is equal, or a person's word, is beyond doubt."""
+    return row["score"] - row["needed"] if row["rule"] in ("benchmark_ngram", "benchmark_semantic") else 1.0
+
+
 def _page(removals: list[dict]) -> str:
     lines = ["# Removed for being like a benchmark item", "", f"{len(removals)} rows. Doubtful ones first.", ""]
-    ordered = sorted(
-        removals, key=lambda row: (row["benchmark"], (row["score"] or 1) - (row["needed"] or 0), row["row_id"])
-    )
+    ordered = sorted(removals, key=lambda row: (row["benchmark"], _distance(row), row["row_id"]))
     for row in ordered:
         judged = "" if row["score"] is None else f", {row['score']:.3f} where {row['needed']:.3f} is needed"
         lines += [f"## {row['row_id']} = {row['item']}", "", f"{row['rule']}{judged}", ""]
