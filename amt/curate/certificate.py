@@ -57,7 +57,8 @@ class Rate:
         half = (
             Z_95 / (1 + square / self.of) * (self.share * (1 - self.share) / self.of + square / (4 * self.of**2)) ** 0.5
         )
-        return max(0.0, middle - half), min(1.0, middle + half)
+        low = middle - half if self.found else 0.0
+        return low, middle + half if self.found < self.of else 1.0
 
     def as_json(self) -> dict[str, Any]:
         low, high = self.wilson()
@@ -210,8 +211,8 @@ def _page(result: dict[str, Any]) -> str:
     ]
     for kind, rate in result["recall"].items():
         lines.append(
-            f"| {kind} | {rate['found']} | {rate['of']} | {rate['share']:.3f} | {rate['low']:.3f} to {rate['high']:.3f} "
-            f"| {rate['needed']} |"
+            f"| {kind} | {rate['found']} | {rate['of']} | {rate['share']:.3f} "
+            f"| {rate['low']:.3f} to {rate['high']:.3f} | {rate['needed']} |"
         )
     wrong = result["false_positives"]
     writer = f"{result['paraphraser']}, a stand-in: they are no real ones" if by_standin else result["paraphraser"]

@@ -2,8 +2,8 @@
 
 Invariant: a row is removed for being like one benchmark item, by a rule of amt.curate.match or by a person's verdict,
 and the removal says which: reason benchmark_exact, benchmark_ngram, benchmark_semantic or benchmark_verdict, `detail`
-JSON of benchmark, item (its row_id), score, needed (the score from which it counts), number_bits and span (what matched;
-of a verdict: why). A person's "keep" clears a row of one item.
+JSON of benchmark, item (its row_id), score, needed (the score from which it counts), number_bits and span (what
+matched; of a verdict: why). A person's "keep" clears a row of one item.
 """
 
 from pathlib import Path

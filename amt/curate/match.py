@@ -96,6 +96,7 @@ class Matcher:
 
     def _ngram(self, text: str, coverage: Coverage) -> Match | None:
         evidence = agreement(self._numbers[coverage.item], quantities(text)).of_part
+        evidence += coverage.ngrams / coverage.words  # a bit for each run of words that stands on its own
         lowest = self._settings.ngram_coverage
         needed = min(
             WHOLE_COVERAGE, needed_score(evidence, lowest, max(lowest, COVERAGE_WITHOUT_NUMBERS), self._settings)
@@ -178,7 +179,8 @@ class _NearItems:
         numbers, view_words = quantities(view), self._words.of(view)
         for vector in vectors.tolist():
             place = int(self._place[vector])
-            evidence = agreement(self._numbers[place], numbers).of_texts
+            # An item without numbers says nothing by them, whatever numbers the text has.
+            evidence = agreement(self._numbers[place], numbers).of_texts if self._numbers[place] else 0.0
             if self._items[place].is_code:
                 shared = min(MOST_WORDS, self._words.shared(view_words, place))
                 needed = self._settings.cosine_code - WORDS_WEIGHT * shared

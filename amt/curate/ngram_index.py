@@ -37,8 +37,10 @@ class Coverage:
     item: int
     share: float
     """Of the item's weighted n-grams, 0..1."""
+    ngrams: int
+    """Of the item's that the text holds."""
     words: int
-    """Of one of its n-grams."""
+    """Of one of them."""
 
 
 def hashed_words(texts: list[str]) -> HashedWords:
@@ -91,12 +93,14 @@ class NgramIndex:
         entry = np.repeat(self._first[pair[1]] - np.cumsum(counts) + counts, counts) + np.arange(counts.sum())
         items = len(self._total)
         keys, which = np.unique(np.repeat(pair[0], counts) * items + self._place[entry], return_inverse=True)
-        covered = np.bincount(which, self._weight[entry])
+        covered, ngrams = np.bincount(which, self._weight[entry]), np.bincount(which)
         text, item = keys // items, keys % items
         share = covered / self._total[item]
         for number in np.lexsort((-item, share)):  # the best of a text comes last
             place = int(item[number])
-            found[int(text[number])] = Coverage(place, min(1.0, float(share[number])), int(self._length[place]))
+            found[int(text[number])] = Coverage(
+                place, min(1.0, float(share[number])), int(ngrams[number]), int(self._length[place])
+            )
         return found
 
     def _matches(self, texts: HashedWords) -> tuple[np.ndarray, np.ndarray]:

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
-_SMALL = {
+_ONES = {
     word: value
     for value, word in enumerate(
         """zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen
@@ -61,32 +61,40 @@ def _values(text: str) -> Iterator[str]:
     text = _FRACTION_OF_DIGITS.sub(r"\1\2 \3 ", text.casefold())
     text = _SHARE.sub(_as_fraction, _GROUPED.sub("", text))
     spelled: int | None = None
+    end = 0
     for match in _WRITTEN.finditer(text):
-        word = match[0]
+        word, gap = match[0], text[end : match.start()]
+        end = match.end()
         if spelled is not None:
-            if word in _SCALES and 0 < spelled < 1000:
-                spelled *= _SCALES[word]
-                continue
-            if word in _SMALL and 0 < _SMALL[word] < 10 and spelled % 100 in range(20, 100, 10):
-                spelled += _SMALL[word]
-                continue
-            if (word in _SMALL or word in _TENS) and spelled % 100 == 0 and spelled >= 100:
-                spelled += _SMALL.get(word, 0) + _TENS.get(word, 0)
-                continue
-            if word == "and" and spelled >= 100 and spelled % 100 == 0:
+            longer = None if gap.strip(" -\n") else _continued(spelled, word)
+            if longer is not None:
+                spelled = longer
                 continue
             yield str(spelled)
             spelled = None
         if word[0].isdigit():
             yield _plain(word)
-        elif word in _SMALL or word in _TENS:
-            spelled = _SMALL.get(word, 0) + _TENS.get(word, 0)
+        elif word in _ONES or word in _TENS:
+            spelled = _ONES.get(word, 0) + _TENS.get(word, 0)
         elif word in _SCALES:
             yield str(_SCALES[word])
         elif word in _OTHER_WORDS:
             yield str(_OTHER_WORDS[word])
     if spelled is not None:
         yield str(spelled)
+
+
+def _continued(number: int, word: str) -> int | None:
+    """The number with a word more: forty, eight; two, hundred, and, fifty. None where the word begins anew."""
+    if word in _SCALES and 0 < number < 1000:
+        return number * _SCALES[word]
+    if word in _ONES and 0 < _ONES[word] < 10 and number % 100 in range(20, 100, 10):
+        return number + _ONES[word]
+    if number < 100 or number % 100:
+        return None
+    if word == "and":
+        return number
+    return number + _ONES.get(word, 0) + _TENS.get(word, 0) if word in _ONES or word in _TENS else None
 
 
 def _as_fraction(share: re.Match) -> str:
@@ -107,6 +115,7 @@ def _plain(written: str) -> str:
 
 MOST_BITS = 12.0
 LARGEST_DENOMINATOR = 5
+"""Of shares that count as fractions: 20 % and 0.2 are a fifth."""
 MISSING, EXTRA, SWAPPED = 1.5, 1.0, 6.0
 """Weights of what the item alone has, and of what the query alone has: of 117 paraphrases fewer lose a number than say
 one more, and of two problems of a template each has numbers that the other lacks."""

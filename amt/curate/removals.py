@@ -85,11 +85,14 @@ def _texts(queries: list[Path], wanted: set[str]) -> dict[str, str]:
     return {row["row_id"]: row["query"] for row in rows}
 
 
+def _distance(row: dict) -> float:
+    """Of the score from what was needed; what is equal, or a person's word, is beyond doubt."""
+    return row["score"] - row["needed"] if row["rule"] in ("benchmark_ngram", "benchmark_semantic") else 1.0
+
+
 def _page(removals: list[dict]) -> str:
     lines = ["# Removed for being like a benchmark item", "", f"{len(removals)} rows. Doubtful ones first.", ""]
-    ordered = sorted(
-        removals, key=lambda row: (row["benchmark"], (row["score"] or 1) - (row["needed"] or 0), row["row_id"])
-    )
+    ordered = sorted(removals, key=lambda row: (row["benchmark"], _distance(row), row["row_id"]))
     for row in ordered:
         judged = "" if row["score"] is None else f", {row['score']:.3f} where {row['needed']:.3f} is needed"
         lines += [f"## {row['row_id']} = {row['item']}", "", f"{row['rule']}{judged}", ""]

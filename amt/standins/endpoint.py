@@ -4,9 +4,9 @@
         POST {address}/chat/completions   {"model": "standin/deepseek-r1", "messages": [...], "seed": 7, "n": 1, ...}
 
 Models play the roles of amt.params.Endpoints: standin/deepseek-r1, standin/o4-mini, standin/clarity-judge,
-standin/rewriter, standin/paraphraser, standin/arena-judge. A reply depends on (endpoint seed, model, messages, request seed,
-choice) alone. Its `system_fingerprint` is "standin:<fault>" with the fault planted in the first choice, or
-"standin:ok"; amt.standins.roles.fault_of gives the same for any request afterwards.
+standin/rewriter, standin/paraphraser, standin/arena-judge. A reply depends on (endpoint seed, model, messages,
+request seed, choice) alone. Its `system_fingerprint` is "standin:<fault>" with the fault planted in the first choice,
+or "standin:ok"; amt.standins.roles.fault_of gives the same for any request afterwards.
 
 The server is a process of its own and ends with the process that started it, however that ends.
 """

@@ -140,10 +140,11 @@ def _rewriter(messages: Messages, fault: str, rng: random.Random) -> Reply:
 
 _GLOSSES = dict(
     pair.split("=")
-    for pair in """the=der a=ein an=ein and=und of=von in=in to=zu for=für with=mit how=wie many=viele much=viel what=was
-    are=sind is=ist has=hat have=haben now=jetzt gives=gibt then=dann more=mehr all=allen each=jede days=Tage day=Tag
-    books=Bücher eggs=Eier apples=Äpfel cards=Karten stones=Steine balls=Bälle box=Kiste boxes=Kisten finds=findet
-    please=bitte explain=erkläre write=schreibe two=zwei three=drei about=über reason=Grund child=Kind""".split()
+    for pair in """the=der a=ein an=ein and=und of=von in=in to=zu for=für with=mit how=wie many=viele
+    much=viel what=was are=sind is=ist has=hat have=haben now=jetzt gives=gibt then=dann more=mehr all=allen
+    each=jede days=Tage day=Tag books=Bücher eggs=Eier apples=Äpfel cards=Karten stones=Steine balls=Bälle
+    box=Kiste boxes=Kisten finds=findet please=bitte explain=erkläre write=schreibe two=zwei three=drei
+    about=über reason=Grund child=Kind""".split()
 )
 
 

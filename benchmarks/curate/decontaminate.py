@@ -1,4 +1,6 @@
-"""What decontamination finds and what it takes wrongly, on real problems. Run: python -m benchmarks.curate.decontaminate
+"""What decontamination finds and what it takes wrongly, on real problems.
+
+    python -m benchmarks.curate.decontaminate
 
 Benchmarks: GSM8K test, MATH500, AIME 2024 and 2025, HumanEval, Arena-Hard. Copies of their items:
 
@@ -156,7 +158,8 @@ def measure_false_positives(matcher: Matcher, training: dict[str, str]) -> tuple
 
 
 def _shown(row: str, text: str, match: Match, wrong: bool) -> str:
-    head = f"{'WRONG?' if wrong else 'LEAK'} {row} = {match.item.row_id} {match.rule} {match.score:.3f} needed {match.needed:.3f} bits {match.number_bits:.1f}"
+    judged = f"{match.rule} {match.score:.3f} needed {match.needed:.3f} bits {match.number_bits:.1f}"
+    head = f"{'WRONG' if wrong else 'LEAK'} {row} = {match.item.row_id} {judged}"
     return f"{head}\n  {text[:400]!r}\n  {match.item.text[:400]!r}"
 
 

@@ -10,7 +10,7 @@ from amt.curate.quantities import quantities
 
 TEXT = (
     "Natalia sold 48 clips to her friends in April. In May she sold half as many clips as before. Her brother Paolo "
-    "bought 12 of them for $3 each, and their mother wrapped the rest in paper. How many clips did Natalia sell altogether?"
+    "bought 12 of them for $3 each, and their mother wrapped the rest. How many clips did Natalia sell altogether?"
 )
 
 

@@ -55,7 +55,7 @@ def run_decontaminate(run_stage_on, recipe, tmp_path):
         # Its numbers alone.
         ("A train with 48 seats and 24 windows goes to the sea.", None),
         (CHAT_ITEM, "benchmark_exact"),
-        (CHAT_ITEM.replace("a short story", "me a short tale"), "benchmark_ngram"),
+        (CHAT_ITEM.replace("a short story", "me a short tale"), "benchmark_semantic"),
         # Numbers of its own do not clear a query of an item that has none.
         (f"{CHAT_ITEM} Use at least 100 words.", "benchmark_ngram"),
         (f"{CHAT_PARAPHRASE} Use 90 words.", "benchmark_semantic"),
@@ -89,12 +89,12 @@ def test_a_paraphrase_inside_of_a_long_text_is_found_and_its_window_named(run_de
 
 
 def test_how_many_bits_of_numbers_are_enough_is_a_setting(run_decontaminate):
-    """48 and 24 are 11.2 bits: with more than that asked for, more similarity is needed."""
+    """48 and 24 are 10.17 bits: with more than that asked for, more similarity is needed."""
     rows = [query(PARAPHRASE, "s:1")]
     _, few, _ = run_decontaminate(rows, [ITEM], number_bits=8.0)
     _, many, _ = run_decontaminate(rows, [ITEM], number_bits=20.0)
     needed = [json.loads(entries["s:1"]["detail"])["needed"] for entries in (few, many)]
-    assert needed == pytest.approx([0.68, 0.83 - 0.15 * 11.17 / 20], abs=0.001)
+    assert needed == pytest.approx([0.68, 0.83 - 0.15 * 10.17 / 20], abs=0.001)
 
 
 def test_rows_are_judged_one_by_one(run_decontaminate):
@@ -136,8 +136,8 @@ def test_a_row_cleared_of_one_item_is_still_compared_with_the_others(run_deconta
     ("said", "message"),
     [
         (verdict("s:1", "aime_like:007", "keep"), r"verdicts.yaml: 1 of 1 verdicts name an item .* aime_like:007"),
-        (verdict("s:1", "aime_like:000", "maybe"), r"verdicts.yaml is no list of verdicts .*'keep' or 'remove'"),
-        ("- {row_id: 's:1'}", r"verdicts.yaml is no list of verdicts .*item"),
+        (verdict("s:1", "aime_like:000", "maybe"), r"(?s)verdicts.yaml is no list of verdicts .*'keep' or 'remove'"),
+        ("- {row_id: 's:1'}", r"(?s)verdicts.yaml is no list of verdicts .*item"),
         ("keep: everything", r"verdicts.yaml is no list of verdicts"),
         ("[", r"verdicts.yaml is no list of verdicts"),
         (
