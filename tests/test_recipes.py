@@ -322,9 +322,9 @@ def test_the_schema_knows_how_many_questions_the_stand_ins_have():
     [(PAPER, {"raw": 38, "benchmark": 4, "verify_math": 32}), (ROOT / "params.yaml", {"raw": 38, "verify_math": 1})],
 )
 def test_the_whole_flow_plans(tmp_path, recipe, jobs):
-    """A dry run in a directory with nothing built reaches the report from nothing but recipe and sample rows."""
-    for package in ("amt", "scripts"):
-        (tmp_path / package).symlink_to(ROOT / package)
+    """A dry run in a directory with nothing built reaches the report from nothing but recipe, sample rows and verdicts."""
+    for name in ("amt", "scripts", "verdicts.yaml"):
+        (tmp_path / name).symlink_to(ROOT / name)
     command = [sys.executable, "-m", "snakemake", "-n", "--snakefile", str(ROOT / "Snakefile")]
     result = subprocess.run(
         [*command, "--directory", str(tmp_path), "--config", f"params={recipe}"],
@@ -335,7 +335,7 @@ def test_the_whole_flow_plans(tmp_path, recipe, jobs):
     )
     assert result.returncode == 0, result.stdout + result.stderr
     table = dict(line.split() for line in result.stdout.splitlines() if len(line.split()) == 2)
-    for rule in ("unique", "sft", "grpo_1", "grpo_2", "sft_curve", "report"):
+    for rule in ("unique", "removals", "certificate", "sft", "grpo_1", "grpo_2", "sft_curve", "report"):
         assert table.get(rule) == "1", rule
     assert table["evaluate"] == "4"
     for rule, count in jobs.items():
