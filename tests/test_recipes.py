@@ -322,7 +322,7 @@ def test_the_schema_knows_how_many_questions_the_stand_ins_have():
     [(PAPER, {"raw": 38, "benchmark": 4, "verify_math": 32}), (ROOT / "params.yaml", {"raw": 38, "verify_math": 1})],
 )
 def test_the_whole_flow_plans(tmp_path, recipe, jobs):
-    """A dry run in a directory with nothing built reaches the report from nothing but recipe, sample rows and verdicts."""
+    """A dry run in a directory with nothing built reaches the report from recipe, sample rows and verdicts alone."""
     for name in ("amt", "scripts", "verdicts.yaml"):
         (tmp_path / name).symlink_to(ROOT / name)
     command = [sys.executable, "-m", "snakemake", "-n", "--snakefile", str(ROOT / "Snakefile")]

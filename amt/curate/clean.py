@@ -22,14 +22,18 @@ import regex
 from amt.curate.language import check_known, language
 from amt.ledger import Ledger, write_report
 from amt.params import Clean
-from amt.rows import QUERY, canonical_json, read_rows, write_rows
+from amt.rows import QUERY, TableWriter, batches, canonical_json
 
+_DOMAINS = ("com", "org", "net", "edu", "gov", "info", "io", "ai", "cn", "de", "eu", "fr", "jp", "uk", "ru")
+_SHORTENERS = (
+    *("amzn.to", "bit.ly", "cutt.ly", "discord.gg", "goo.gl", "is.gd", "ow.ly", "redd.it", "t.co", "t.me", "youtu.be"),
+)
 URL = regex.compile(
-    r"""
-      \b(?:https?|ftp)://[^\s<>"')\]}]+
+    rf"""
+      \b(?:https?|ftp)://[^\s<>"')\]}}]+
     | (?<![@\w.-])www\.[\w-]+\.[\w./-]+
-    | (?<![@\w./-])[a-z0-9][\w-]*(?:\.[\w-]+)*\.(?:com|org|net|edu|gov|info|io|ai|cn|de|eu|fr|jp|uk|ru)/[\w~%?&=#./-]+
-    | (?<![@\w./-])(?:amzn\.to|bit\.ly|cutt\.ly|discord\.gg|goo\.gl|is\.gd|ow\.ly|redd\.it|t\.co|t\.me|youtu\.be)/[\w-]+
+    | (?<![@\w./-])[a-z0-9][\w-]*(?:\.[\w-]+)*\.(?:{"|".join(_DOMAINS)})/[\w~%?&=#./-]+
+    | (?<![@\w./-])(?:{"|".join(map(regex.escape, _SHORTENERS))})/[\w-]+
     """,
     regex.VERBOSE | regex.IGNORECASE,
 )
@@ -86,6 +90,19 @@ _DRAWN_AS_TEXT = regex.compile(r"\\begin\{(?:tabular|tikzpicture)\}|^\s*\|.*\|.*
 ASY = regex.compile(r"\[asy\].*?\[/asy\]", regex.DOTALL | regex.IGNORECASE)
 
 
+# Every match has one of these in its text, in small letters: looking for them first is forty times as fast.
+_HINTS = {
+    URL: ("://", "www.", *(f".{domain}/" for domain in _DOMAINS), *(f"{name}/" for name in _SHORTENERS)),
+    EMBEDDED_IMAGE: ("![", "<ima", "<img", "\\includegraphics", "data:image/"),
+    ASY: ("[asy]",),
+    IMAGE_MENTION: (
+        *("fig", "diagram", "pictur", "image", "photo", "illustrat", "drawing", "chart", "plot", "sketch", "graph"),
+        *("screenshot", "shown", "depicted"),
+    ),
+    IMAGE_FILE: (".png", ".jpg", ".jpeg", ".gif", ".svg", ".webp", ".bmp"),
+}
+
+
 def clean(*, queries: Path, kept: Path, ledger: Path, report: Path, settings: Clean) -> None:
     """Write the rows that stay, what became of each, and counts by reason (url, image, language).
 
@@ -94,42 +111,54 @@ def clean(*, queries: Path, kept: Path, ledger: Path, report: Path, settings: Cl
     """
     if settings.languages:
         check_known(settings.languages, "curate.clean.languages")
-    rows = read_rows(queries, QUERY)
     book = Ledger("clean")
-    remaining = []
-    for row in rows:
-        fault = outside_reference(row, settings) or other_language(row, settings)
-        if fault is None:
-            book.keep(row)
-            remaining.append(row)
-        else:
-            book.drop(row, *fault)
-    write_rows(kept, remaining, QUERY)
+    rows_in = rows_out = 0
+    with TableWriter(kept, QUERY) as remaining:
+        for part in batches(queries, QUERY):
+            stays = [_stays(row, settings, book) for row in part.select(_LOOKED_AT).to_pylist()]
+            remaining.write(part.filter(stays))
+            rows_in += len(stays)
+            rows_out += sum(stays)
     book.write(ledger)
-    write_report(report, book.report(len(rows), len(remaining)))
+    write_report(report, book.report(rows_in, rows_out))
 
 
-def outside_reference(row: dict[str, Any], settings: Clean) -> tuple[str, str] | None:
+_LOOKED_AT = ["row_id", "source", "category", "messages"]
+
+
+def _stays(row: dict[str, Any], settings: Clean, book: Ledger) -> bool:
+    messages = json.loads(row["messages"])
+    fault = outside_reference(messages, row["category"], settings) or other_language(messages, settings)
+    book.keep(row) if fault is None else book.drop(row, *fault)
+    return fault is None
+
+
+def outside_reference(messages: list[dict[str, str]], category: str, settings: Clean) -> tuple[str, str] | None:
     """(reason, the text that gave it) of the first URL or image reference in a row's messages."""
-    text = "\n".join(message["content"] for message in json.loads(row["messages"]))
-    if found := URL.search(text):
+    text = "\n".join(message["content"] for message in messages)
+    folded = text.casefold()
+
+    def search(pattern: regex.Pattern) -> regex.Match | None:
+        return pattern.search(text) if any(hint in folded for hint in _HINTS[pattern]) else None
+
+    if found := search(URL):
         return "url", found[0][:200]
-    if found := EMBEDDED_IMAGE.search(text):
+    if found := search(EMBEDDED_IMAGE):
         return "image", found[0][:200]
-    if drawing := ASY.search(text):
+    if drawing := search(ASY):
         return ("image", drawing[0][:200]) if settings.asy_is_image else None
-    if (found := IMAGE_MENTION.search(text)) and not _DRAWN_AS_TEXT.search(text):
+    if (found := search(IMAGE_MENTION)) and not _DRAWN_AS_TEXT.search(text):
         return "image", found[0][:200]
-    if row["category"] != "code" and (found := IMAGE_FILE.search(text)):
+    if category != "code" and (found := search(IMAGE_FILE)):
         return "image", found[0][:200]
     return None
 
 
-def other_language(row: dict[str, Any], settings: Clean) -> tuple[str, str] | None:
+def other_language(messages: list[dict[str, str]], settings: Clean) -> tuple[str, str] | None:
     """("language", what was found) of a row whose user surely writes in none of the languages asked for."""
     if settings.languages is None:
         return None
-    asked = (message["content"] for message in json.loads(row["messages"]) if message["role"] == "user")
+    asked = (message["content"] for message in messages if message["role"] == "user")
     if (found := language("\n".join(asked))) is None:
         return None
     code, confidence = found

@@ -22,7 +22,6 @@ from amt.curate.math_kinds import is_multi_part, is_multiple_choice, is_proof
 from amt.curate.verify_math import CLARITY_PROMPT, read_clarity
 from amt.endpoints.client import ChatRequest, Unusable
 from amt.params import Clean, Recipe, load
-from amt.rows import canonical_json
 from benchmarks.detectors.draw import CODE, FILES, read_objects
 from scripts.endpoint_for import endpoint_clients
 
@@ -96,13 +95,8 @@ def false_alarms(data: Path) -> str:
 
 def found(row: dict[str, Any], settings: Clean) -> dict[str, bool]:
     """{kind: whether its rule finds the row}, of the kinds that are asked of it and decided by rules."""
-    fault = outside_reference(
-        {
-            "messages": canonical_json([{"role": "user", "content": row["text"]}]),
-            "category": "code" if row["file"] in CODE else "math" if row["math"] else "general_chat",
-        },
-        settings,
-    )
+    category = "code" if row["file"] in CODE else "math" if row["math"] else "general_chat"
+    fault = outside_reference([{"role": "user", "content": row["text"]}], category, settings)
     kinds = {"image": fault is not None and fault[0] == "image"}
     if row["math"]:
         chosen = is_multiple_choice(row["text"], row["ground_truth"])

@@ -1,8 +1,13 @@
 """What counts as a URL or an image reference, and what does not."""
 
-import pytest
+import re
 
-from amt.curate.clean import clean
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from amt.curate import clean as module
+from amt.curate.clean import clean, outside_reference
 from amt.rows import canonical_json
 from tests.curate.conftest import query
 
@@ -126,3 +131,18 @@ def test_every_turn_is_looked_at(reason_of):
 def test_the_ledger_quotes_what_was_found(run_stage_on, recipe):
     _, entries, _ = run_stage_on(clean, [query("Go to http://a.example/b now.", "s:1")], settings=recipe.curate.clean)
     assert entries["s:1"]["detail"] == "http://a.example/b"
+
+
+PATTERNS = ("URL", "EMBEDDED_IMAGE", "IMAGE_MENTION", "IMAGE_FILE")
+
+
+@pytest.mark.parametrize("name", PATTERNS)
+@settings(max_examples=300, deadline=None)
+@given(data=st.data())
+def test_looking_for_hints_first_loses_nothing(recipe, name, data):
+    """Whatever a pattern finds is found, in any case of letters, though most texts are never searched by it."""
+    pattern = getattr(module, name)
+    found = data.draw(st.from_regex(re.compile(pattern.pattern, re.VERBOSE | re.IGNORECASE)))
+    if pattern.search(found):
+        fault = outside_reference([{"role": "user", "content": found}], "math", recipe.curate.clean)
+        assert fault or module.ASY.search(found) or module._DRAWN_AS_TEXT.search(found)

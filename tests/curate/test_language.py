@@ -11,13 +11,16 @@ from amt.curate.clean import clean, other_language
 from amt.curate.language import language, prose
 from amt.errors import ParamsError
 from amt.params import Clean
-from amt.rows import canonical_json
 from benchmarks.detectors.draw import read_texts
 from benchmarks.language.__main__ import read_problems
 from tests.curate.conftest import query
 
 PROBLEMS = [(code, number, text) for code, texts in read_problems().items() for number, text in enumerate(texts)]
 ENGLISH = "A baker sells 48 loaves on Monday and twice as many on Tuesday. How many loaves does he sell?"
+
+
+def asked(text: str) -> list[dict[str, str]]:
+    return [{"role": "user", "content": text}]
 
 
 @pytest.fixture
@@ -60,7 +63,7 @@ def test_without_languages_all_stay(run_stage_on, settings):
 def test_no_real_english_row_leaves(shared, settings):
     texts = read_texts(shared("math").parent)
     assert len(texts) > 20_000
-    lost = [key for key, text in texts.items() if other_language(query(text), settings("en"))]
+    lost = [key for key, text in texts.items() if other_language(asked(text), settings("en"))]
     assert lost == []
 
 
@@ -75,15 +78,15 @@ def test_no_real_english_row_leaves(shared, settings):
     ],
 )
 def test_what_cannot_be_judged_stays(settings, text):
-    assert other_language(query(text), settings("en")) is None
+    assert other_language(asked(text), settings("en")) is None
 
 
 def test_the_user_is_judged_and_not_who_answers(settings):
     german = "Ein Zug fährt mit 80 km/h. Nach welcher Zeit hat er 200 km zurückgelegt?"
     turns = [("user", ENGLISH), ("assistant", german * 5), ("user", "Thank you, and how many on Wednesday?")]
-    messages = canonical_json([{"role": role, "content": content} for role, content in turns])
-    assert other_language(query("Thank you, and how many on Wednesday?", messages=messages), settings("en")) is None
-    assert other_language(query(german), settings("en"))[0] == "language"
+    messages = [{"role": role, "content": content} for role, content in turns]
+    assert other_language(messages, settings("en")) is None
+    assert other_language(asked(german), settings("en"))[0] == "language"
 
 
 @pytest.mark.parametrize(
