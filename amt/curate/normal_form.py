@@ -107,7 +107,11 @@ class Tokens:
 
 def tokenize(texts: Sequence[str]) -> Tokens:
     """Take texts apart. A batch of some thousand is best: its characters are held four times over."""
-    characters = _BETWEEN.join([_one_spelling(text) for text in texts]).casefold()
+    spelled = [_one_spelling(text) for text in texts]
+    characters = _BETWEEN.join(spelled)
+    if characters.count(_BETWEEN) >= len(texts):
+        characters = _BETWEEN.join([text.replace(_BETWEEN, " ") for text in spelled])
+    characters = characters.casefold()
     points = np.frombuffer(characters.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
     starts, kinds, hashes, spans = _scan(points, _character_classes(), len(texts))
     return Tokens(starts, kinds, hashes, spans, characters)
@@ -151,9 +155,9 @@ def _one_spelling(text: str) -> str:
         text = unicodedata.normalize("NFKC", text).translate(_SPELLINGS)
     if "*" in text:
         text = _EMPHASIS.sub(r"\2", text)
-    if "-" in text or "*" in text:
+    if ("-" in text or "*" in text) and ("\n" in text or text.lstrip()[:1] in "-*"):
         text = _BULLET.sub("", text)
-    return text.replace(_BETWEEN, " ")
+    return text
 
 
 @functools.cache

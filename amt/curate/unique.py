@@ -13,6 +13,7 @@ ground_truth and kept_ground_truth.
 
 import contextlib
 import logging
+import math
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -31,6 +32,8 @@ from amt.params import Unique
 from amt.rows import FINGERPRINT, QUERY, TableWriter, batches, canonical_json, row_groups
 
 REASONS = (None, "exact_duplicate", "near_duplicate")
+CANDIDATES_AT_ONCE = 2_000_000
+"""Whose signatures are in memory, some 256 bytes each."""
 
 _IDS = pa.schema([QUERY.field("row_id")])
 
@@ -39,17 +42,18 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Corpus:
-    """Fingerprints of all files, in order of preference: N places."""
+    """Fingerprints of all files. A place is a rank in the order of preference, a line where a row lies, counted through
+    all files; there are N of each."""
 
-    row_ids: pa.ChunkedArray
-    """[N]"""
+    row_ids: pa.LargeStringArray
+    """[N], by line."""
     lines: np.ndarray
-    """[N] int64: where the row lies, counted through all files."""
+    """[N] int64, by place."""
     marks: dict[str, np.ndarray]
-    """[N] each: exact_high, exact_low, formulas, comparing, in_order, numbers."""
+    """[N] each, by place: exact_high, exact_low, formulas, comparing, in_order, numbers."""
     truth_starts: np.ndarray
     truths: np.ndarray
-    """As amt.curate.clusters.Clusters takes them."""
+    """By place, as amt.curate.clusters.Clusters takes them."""
 
 
 def unique(
@@ -60,18 +64,20 @@ def unique(
     ledgers: Sequence[Path],
     report: Path,
     settings: Unique,
+    candidates_at_once: int = CANDIDATES_AT_ONCE,
 ) -> None:
     """Write the rows that stay, what became of each, and counts by reason (exact_duplicate, near_duplicate).
 
     Args:
         queries, fingerprints: as many of each, line by line the same rows.
         kept, ledgers: one of each a shard; a row's id decides about its shard.
+        candidates_at_once: some so many have their signatures in memory; decides nothing else.
     """
     for path, prints in zip(queries, fingerprints, strict=True):
         check_beside(path, prints)
     corpus = read_corpus(fingerprints, settings.source_order)
     log.info("%d queries", len(corpus.lines))
-    reasons, originals = duplicates(corpus, queries, fingerprints, settings)
+    reasons, originals = duplicates(corpus, queries, fingerprints, settings, candidates_at_once)
     log.info("%d exact and %d near duplicates", (reasons == 1).sum(), (reasons == 2).sum())
     write_report(report, _write(corpus, reasons, originals, queries, kept, ledgers))
 
@@ -86,33 +92,43 @@ def check_beside(queries: Path, fingerprints: Path) -> None:
 
 
 def read_corpus(fingerprints: Sequence[Path], source_order: Sequence[str]) -> Corpus:
-    narrow = pa.schema([field for field in FINGERPRINT if field.name != "signature"])
-    table = pa.concat_tables(
-        [part for path in fingerprints for part in batches(path, narrow)] or [narrow.empty_table()]
-    )
+    names = ("exact_high", "exact_low", "formulas", "comparing", "in_order", "numbers")
+    ids: list[pa.ChunkedArray] = [pa.chunked_array([], pa.large_string())]
+    columns = {name: [np.zeros(0, FINGERPRINT.field(name).type.to_pandas_dtype())] for name in names}
+    counts, truths = [np.zeros(1, dtype=np.int64)], [np.zeros(0, dtype=np.uint64)]
+    wanted = pa.schema([field for field in FINGERPRINT if field.name != "signature"])
+    for part in (part for path in fingerprints for part in batches(path, wanted)):
+        ids.append(part["row_id"].cast(pa.large_string()))
+        for name in names:
+            columns[name].append(part[name].to_numpy())
+        counts.append(pc.list_value_length(part["truths"]).to_numpy().astype(np.int64))
+        truths.append(pc.list_flatten(part["truths"]).to_numpy())
+    row_ids = pa.chunked_array([chunk for part in ids for chunk in part.chunks], pa.large_string()).combine_chunks()
+    del ids
+    lines = _by_preference(row_ids, source_order)
+    marks = {name: np.concatenate(columns.pop(name))[lines] for name in names}
+    starts = np.cumsum(np.concatenate(counts)) // 2
+    return Corpus(row_ids, lines, marks, *_taken(starts, np.concatenate(truths).reshape(-1, 2), lines))
+
+
+def _by_preference(row_ids: pa.LargeStringArray, source_order: Sequence[str]) -> np.ndarray:
+    """Lines in order of preference."""
     # row_id is source:digest (amt.rows.row_id)
-    sources = pc.list_element(pc.split_pattern(table["row_id"], ":", max_splits=1), 0)
-    rank = pc.fill_null(pc.index_in(sources, pa.array(source_order, pa.string())), len(source_order))
+    sources = pc.list_element(pc.split_pattern(row_ids, ":", max_splits=1), 0)
+    rank = pc.fill_null(pc.index_in(sources, pa.array(source_order, pa.large_string())), len(source_order))
     order = pc.sort_indices(
-        pa.table([rank, table["row_id"]], names=["rank", "row_id"]),
+        pa.table([rank, row_ids], names=["rank", "row_id"]),
         sort_keys=[("rank", "ascending"), ("row_id", "ascending")],
     )
-    lines = order.to_numpy().astype(np.int64)
-    table = table.take(order)
-    truths = table["truths"].combine_chunks()
-    starts = np.concatenate([[0], np.cumsum(pc.list_value_length(truths).to_numpy())]).astype(np.int64)
-    names = ("exact_high", "exact_low", "formulas", "comparing", "in_order", "numbers")
-    return Corpus(
-        table["row_id"],
-        lines,
-        {name: table[name].to_numpy() for name in names},
-        starts // 2,
-        pc.list_flatten(truths).to_numpy().reshape(-1, 2),
-    )
+    return order.to_numpy().astype(np.int64)
 
 
 def duplicates(
-    corpus: Corpus, queries: Sequence[Path], fingerprints: Sequence[Path], settings: Unique
+    corpus: Corpus,
+    queries: Sequence[Path],
+    fingerprints: Sequence[Path],
+    settings: Unique,
+    candidates_at_once: int,
 ) -> tuple[np.ndarray, np.ndarray]:
     """[N] uint8 number of the reason (0: it stays), and [N] int64 place of the row that stays instead."""
     marks = corpus.marks
@@ -120,26 +136,33 @@ def duplicates(
     reasons = (originals != np.arange(len(originals))).astype(np.uint8)
 
     firsts = np.flatnonzero(reasons == 0)
-    places = firsts[sharing(marks["formulas"][firsts])]
-    if len(places) == 0:
-        return reasons, originals
+    candidates = firsts[sharing(marks["formulas"][firsts])]
+    nearest = np.arange(len(originals))
+    parts = math.ceil(len(candidates) / candidates_at_once)
+    for part in range(parts):  # near duplicates have the same formulas, so they are in the same part
+        places = candidates[marks["formulas"][candidates] % np.uint64(parts) == part]
+        if len(places):
+            nearest[places] = _nearest(corpus, places, queries, fingerprints, settings)
+        log.info("near duplicates: part %d of %d is done", part + 1, parts)
+    reasons[nearest != np.arange(len(nearest))] = 2
+    # A copy of a row that goes is a copy of what stays in its place.
+    return reasons, nearest[originals]
+
+
+def _nearest(
+    corpus: Corpus, places: np.ndarray, queries: Sequence[Path], fingerprints: Sequence[Path], settings: Unique
+) -> np.ndarray:
+    """Of each of some places the place of the row that stays instead."""
+    clusters = Clusters(*_taken(corpus.truth_starts, corpus.truths, places))
+    chosen = {name: corpus.marks[name][places] for name in ("formulas", "comparing", "in_order", "numbers")}
     signatures = _signatures(fingerprints, corpus.lines[places])
-    starts, truths = _taken(corpus.truth_starts, corpus.truths, places)
-    clusters = Clusters(starts, truths)
-    chosen = {name: marks[name][places] for name in ("formulas", "comparing", "in_order", "numbers")}
     doubtful = join_near(clusters, signatures, settings=settings.near_duplicates, **chosen)
     texts = _texts(queries, corpus.lines[places], np.unique(doubtful))
     for left, right in doubtful.tolist():
         pair = np.array([[left, right]])
         if len(clusters.apart(pair)) and same_number_contexts(texts[left], texts[right]):
             clusters.join(pair)
-
-    nearest = np.arange(len(originals))
-    nearest[places] = places[clusters.firsts()]
-    near = nearest != np.arange(len(nearest))
-    reasons[near] = 2
-    # A copy of a row that goes is a copy of what stays in its place.
-    return reasons, nearest[originals]
+    return places[clusters.firsts()]
 
 
 def shard_of(row_id: str, shards: int) -> int:
@@ -243,7 +266,7 @@ def _other_answers(corpus: Corpus, originals: np.ndarray, queries: Sequence[Path
 
 
 def _detail(corpus: Corpus, place: int, original: int, answers: dict[int, str]) -> str:
-    detail = {"same_as": corpus.row_ids[int(original)].as_py()}
+    detail = {"same_as": corpus.row_ids[int(corpus.lines[original])].as_py()}
     if place in answers and original in answers and answers[place] != answers[original]:
         detail |= {"ground_truth": answers[place], "kept_ground_truth": answers[original]}
     return canonical_json(detail)

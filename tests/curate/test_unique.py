@@ -20,7 +20,7 @@ LONG = (
 )
 
 
-def in_files(folder, files, recipe, shards=2):
+def in_files(folder, files, recipe, shards=2, **arguments):
     """Run fingerprint on each of some files of rows, then unique: (kept rows, {row_id: ledger entry}, report)."""
     queries = [folder / f"{number}.parquet" for number in range(len(files))]
     fingerprints = [path.with_suffix(".fingerprints") for path in queries]
@@ -35,6 +35,7 @@ def in_files(folder, files, recipe, shards=2):
         ledgers=ledgers,
         report=folder / "report.json",
         settings=recipe.curate.unique,
+        **arguments,
     )
     lines = [entry for path in ledgers for entry in read_rows(path, LEDGER)]
     entries = {entry["row_id"]: entry for entry in lines}
@@ -237,7 +238,13 @@ def test_how_rows_lie_in_files_and_shards_decides_nothing(recipe, tmp_path_facto
     _, together, _ = in_files(tmp_path_factory.mktemp("one"), [rows], recipe, shards=1)
     file_of = [data.draw(st.integers(0, 3)) for _ in rows]
     files = [[row for row, file in zip(rows, file_of, strict=True) if file == number] for number in range(4)]
-    _, apart, _ = in_files(tmp_path_factory.mktemp("many"), files, recipe, shards=data.draw(st.integers(1, 3)))
+    _, apart, _ = in_files(
+        tmp_path_factory.mktemp("many"),
+        files,
+        recipe,
+        shards=data.draw(st.integers(1, 3)),
+        candidates_at_once=data.draw(st.integers(1, 8)),
+    )
     assert apart == together
 
 

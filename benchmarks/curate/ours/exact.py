@@ -5,8 +5,10 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 
 from amt.curate.clusters import first_equal
+from amt.curate.fingerprint import TEXTS_AT_ONCE as AT_ONCE
 from amt.curate.fingerprint import marks, texts_of
 from amt.params import Fingerprint
 from amt.rows import QUERY, batches
@@ -16,23 +18,26 @@ from benchmarks.curate.peers.task import Removed, run
 SETTINGS = Fingerprint(shingle_words=1, permutations=1)
 
 
-def marked(shard: Path) -> tuple[list[str], np.ndarray]:
-    """row_ids of a shard, and [rows, 2] of their marks."""
-    row_ids, exact = [], []
-    for batch in batches(shard, QUERY):
-        row_ids += batch["row_id"].to_pylist()
-        exact.append(marks(texts_of(batch), SETTINGS).exact)
-    return row_ids, np.concatenate(exact)
+TEXTS = pa.schema([QUERY.field("query"), QUERY.field("messages")])
+IDS = pa.schema([QUERY.field("row_id")])
+
+
+def marked(shard: Path) -> np.ndarray:
+    """[rows, 2] marks of a shard."""
+    parts = []
+    for batch in batches(shard, TEXTS):
+        texts = texts_of(batch)
+        parts += [marks(texts[first : first + AT_ONCE], SETTINGS).exact for first in range(0, len(texts), AT_ONCE)]
+    return np.concatenate(parts)
 
 
 def work(shards: list[Path]):
     with ProcessPoolExecutor(2, get_context("fork")) as pool:
-        parts = list(pool.map(marked, shards))
-    exact = np.concatenate([part for _, part in parts])
+        exact = np.concatenate(list(pool.map(marked, shards)))
     firsts = first_equal(exact[:, 0].copy(), exact[:, 1].copy())
 
     def removals() -> Removed:
-        row_ids = [row_id for ids, _ in parts for row_id in ids]
+        row_ids = [row_id for shard in shards for part in batches(shard, IDS) for row_id in part["row_id"].to_pylist()]
         removed = np.flatnonzero(firsts != np.arange(len(firsts)))
         return [(row_ids[row], row_ids[firsts[row]]) for row in removed.tolist()]
 
