@@ -130,7 +130,7 @@ class Bench:
     def _clean(self, effects: dict, stages: list) -> oracle.Contents:
         """Build by the oracle, from what the edited project gives."""
         shutil.rmtree(self.folder, ignore_errors=True)
-        for name in ("amt", "scripts", "params.yaml"):
+        for name in ("amt", "scripts", "params.yaml", "verdicts.yaml"):
             source = self.places["snakemake"].path / name
             if source.is_dir():
                 shutil.copytree(source, self.folder / name, ignore=shutil.ignore_patterns("__pycache__"))
