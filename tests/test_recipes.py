@@ -335,7 +335,7 @@ def test_the_schema_knows_how_many_questions_the_stand_ins_have():
     ("recipe", "jobs"), [(PAPER, {"raw": 38, "benchmark": 4}), (ROOT / "params.yaml", {"raw": 38})]
 )
 def test_the_whole_flow_plans(tmp_path, recipe, jobs):
-    """A dry run in a directory with nothing built reaches the report from nothing but recipe, sample rows and verdicts."""
+    """A dry run in a directory with nothing built reaches the report from recipe, sample rows and verdicts alone."""
     for name in ("amt", "scripts", "verdicts.yaml"):
         (tmp_path / name).symlink_to(ROOT / name)
     command = [sys.executable, "-m", "snakemake", "-n", "--snakefile", str(ROOT / "Snakefile")]
