@@ -86,7 +86,7 @@ VALUES: dict[str, Any] = {
     "curate.clean.language_confidence": 0.51,
     "curate.decontaminate.ngram_words": 9,
     "curate.decontaminate.ngram_coverage": 0.55,
-    "curate.decontaminate.cosine": 0.69,
+    "curate.decontaminate.cosine": 0.71,
     "curate.decontaminate.cosine_without_numbers": 0.86,
     "curate.decontaminate.number_bits": 9.0,
     "curate.decontaminate.cosine_code": 0.88,

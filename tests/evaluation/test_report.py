@@ -184,7 +184,7 @@ def test_every_standin_is_named(report, laptop):
     parts = [row[0] for row in rows]
     assert f"{len(rows)} parts of this build are stand-ins" in page.text
     assert parts[:2] == ["base model", "reward model"]
-    assert sum(part.startswith("endpoint:") for part in parts) == 5
+    assert sum(part.startswith("endpoint:") for part in parts) == 6
     assert f"{SOURCES} of {SOURCES} datasets" in parts
     assert {"benchmark aime_like", "benchmark arena_like"} <= set(parts)
     for source in laptop.sources:
