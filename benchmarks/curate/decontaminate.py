@@ -4,7 +4,7 @@
 
 Benchmarks: GSM8K test, MATH500, AIME 2024 and 2025, HumanEval, Arena-Hard. Copies of their items:
 
-    paraphrase   paraphrases.jsonl, written by hand; `tuning` were looked at while thresholds were set, `held_out` not
+    paraphrase   paraphrases.jsonl, written by hand; thresholds were set on `tuning`, not on `held_out`
     verbatim, light, heavy, embedded   amt.curate.copies, COPIES items drawn by a seed
 
 False positives: removals among all training problems of the folder, less those that leaks.jsonl lists as real copies,
