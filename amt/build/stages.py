@@ -188,8 +188,9 @@ def stages_of_jobs(jobs: Iterable["Job"], params_file: str) -> dict["Job", Stage
             raise BuildError(f"{IGNORE_FILE} names {ignored[0]}, which {stage.name} makes: DVC could not keep it.")
         other = by_name.setdefault(stage.name, stage)
         if other is not stage:
+            one, another = sorted((other.outs[0], stage.outs[0]))  # jobs come in no order
             raise BuildError(
-                f"two jobs have the name {stage.name}: one makes {other.outs[0]}, one {stage.outs[0]}. "
+                f"two jobs have the name {stage.name}: one makes {one}, one {another}. "
                 "Rename a rule, or narrow its wildcards."
             )
     return found

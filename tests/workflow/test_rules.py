@@ -164,7 +164,7 @@ def test_two_jobs_of_one_name_are_refused(toy):
     for command in (("snakemake", "-n"), ("amt", "why", "--all"), ("dvc", "repro")):
         done = toy.call(*command)
         assert done.returncode != 0
-        assert re.search(r"two jobs have the name p-a-b-c: one makes x/a/b-c, one x/a-b/c", done.stdout), done.stdout
+        assert re.search(r"two jobs have the name p-a-b-c: one makes x/a-b/c, one x/a/b-c", done.stdout), done.stdout
 
 
 @pytest.mark.parametrize("how", ['open("names.txt").read().split()', 'sorted(os.listdir("names"))'])
