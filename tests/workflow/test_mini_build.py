@@ -82,7 +82,8 @@ def test_every_row_is_accounted_for_from_the_raw_file_to_the_checkpoints(built):
     collected, *_, last = count(ledgers).by_stage()
     raw = sum(pq.read_metadata(path).num_rows for path in built.path.glob("data/raw/*/rows.parquet"))
     assert (collected.stage, collected.rows_in, last.stage) == ("queries", raw, "grpo_2")
-    files = [path for path in built.path.glob("data/queries/*.parquet") if ".ledger." not in path.name]
+    files = list(built.path.glob("data/queries/*/*/queries.parquet"))
+    assert {len(list(path.parent.parent.iterdir())) for path in files} == {1, 2}  # one source lies in two shards
     assert collected.kept == sum(pq.read_metadata(path).num_rows for path in files)
 
 
