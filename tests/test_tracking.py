@@ -121,6 +121,8 @@ def test_runs_hold_settings_data_curves_and_reports(place):
     assert run.data.params == {
         "sft.learning_rate": run.data.params["sft.learning_rate"],
         "curate.clean.asy_is_image": "false",
+        "curate.clean.languages": "null",
+        "curate.clean.language_confidence": "0.5",
     }
     assert run.data.metrics["rows_in"] == 4
     assert run.data.metrics["dropped/url"] == 3
