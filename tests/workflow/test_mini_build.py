@@ -231,7 +231,7 @@ def test_a_corrupt_file_of_rows_is_named_and_nothing_half_made_is_left(copy_of_b
 
 
 def test_a_full_disk_is_named_and_nothing_half_made_is_left(copy_of_built):
-    target = "data/curated/unique/0/queries.parquet"
+    target = "data/curated/clean/openr1_math_220k/0/queries.parquet"
     (copy_of_built.path / target).unlink()
     # A disk of 20 kB in the place of data/curated, for this one command.
     small_disk = ("bwrap", "--dev-bind", "/", "/", "--size", "20000", "--tmpfs", f"{copy_of_built.path}/data/curated")
@@ -239,8 +239,8 @@ def test_a_full_disk_is_named_and_nothing_half_made_is_left(copy_of_built):
         *small_disk, "sh", "-c", f"snakemake {target}; status=$?; find data/curated -type f; exit $status"
     )
     assert done.returncode != 0
-    assert "data/curated/unique" not in done.stdout.splitlines()[-1]
-    said = copy_of_built.read("logs/curate/unique.log")
+    assert "data/curated/clean" not in done.stdout.splitlines()[-1]
+    said = copy_of_built.read("logs/curate/clean.openr1_math_220k.0.log")
     assert re.search(r"^error: no space is left: .*\n.*/data/curated.*: 0\.\d MB free", said, re.MULTILINE), said
     assert "Traceback" not in said
     copy_of_built.do("snakemake", target)
