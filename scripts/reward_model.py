@@ -7,7 +7,6 @@ from scripts.entry import run_stage, stage_parser
 
 def main(args, recipe):
     from amt import tracking
-    from amt.placement import placement
     from amt.standins.reward_model import fetch_reward_model, train_reward_model
 
     settings = recipe.models.reward
@@ -20,7 +19,6 @@ def main(args, recipe):
         settings=settings,
         system_prompt=recipe.responses.system_prompt,
         seed=recipe.seed,
-        threads=placement().threads,
         on_metrics=tracking.current().log_metrics,
     )
 

@@ -21,7 +21,8 @@ def start(placement: Placement) -> None:
         ParamsError: the number of processes is no multiple of tensor x pipeline parallelism.
     """
     global _users
-    torch.set_num_threads(placement.threads)
+    # On a CPU a sum depends on how many threads share it, and cores are no part of a model.
+    torch.set_num_threads(placement.threads if torch.cuda.is_available() else 1)
     if _users == 0:
         _start_processes()
         _check_world(placement)

@@ -113,7 +113,6 @@ def train_reward_model(
     settings: RewardModel,
     system_prompt: str,
     seed: int,
-    threads: int,
     on_metrics: OnMetrics = lambda step, metrics: None,
 ) -> dict[str, Any]:
     """Train three heads on the base model and write a Hugging Face directory with report.json.
@@ -126,7 +125,7 @@ def train_reward_model(
     import torch
     from transformers import Qwen2ForSequenceClassification
 
-    torch.set_num_threads(threads)
+    torch.set_num_threads(1)  # a sum depends on how many threads share it
     torch.manual_seed(seed_for(seed, "reward_model", "heads"))
     chat = Chat(base)
     network = Qwen2ForSequenceClassification.from_pretrained(

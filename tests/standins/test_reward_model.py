@@ -63,9 +63,7 @@ def trained(tmp_path_factory):
     torch.manual_seed(1)
     AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(base)).save_pretrained(base)
     settings = RewardModel(origin="standin", hub_id=None, revision=None, comparisons=640, learning_rate=3e-3)
-    report = train_reward_model(
-        directory / "model", base=base, settings=settings, system_prompt=SYSTEM, seed=1, threads=1
-    )
+    report = train_reward_model(directory / "model", base=base, settings=settings, system_prompt=SYSTEM, seed=1)
     return directory / "model", report
 
 
