@@ -9,7 +9,8 @@ data/queries/{source}/{shard}/
                                              that copies are found
   -> data/curated/verified/{shard}/          math: clear, no proofs, no multi-part, multiple choice rewritten,
                                              ground truth checked or revised
-Only `unique` sees all rows, and of these only fingerprints; every other job is of one shard.
+Only `unique` compares all rows, by their fingerprints, and `removals` lists those that decontamination took out;
+every other job on rows is of one shard.
 """
 
 

@@ -1,9 +1,10 @@
 """Remove exact and near duplicates (paper 2.2), out of core: fingerprints lie in memory, texts pass through.
 
-Invariant: near duplicates have the same formulas (so the same numbers, operators, brackets and variables), the same
-comparing words, their numbers in the same context, and no two of a cluster contradict each other in ground truth,
-instructions or the expected result of a test. Of every cluster one row is kept: the one whose source stands first in
-source_order, then the one with the smallest row_id. How the rows lie in shards, before and after, decides nothing.
+Invariant: near duplicates have the same formulas (so the same numbers, operators, brackets and variables) and their
+numbers in the same context; comparing words may be more or fewer, but none stands in the place of its contrary; and no
+two of a cluster contradict each other in ground truth, instructions or the expected result of a test.
+Of every cluster one row is kept: the one whose source stands first in source_order, then the one with the smallest
+row_id. How the rows lie in shards, before and after, decides nothing.
 
 Exact: equal normal forms (amt.curate.normal_form). Near: amt.curate.clusters. A conversation counts with all its turns.
 
