@@ -19,6 +19,7 @@ from typing import Any
 
 import regex
 
+from amt.curate.drawings import DRAWING
 from amt.curate.language import check_known, language
 from amt.ledger import Ledger, write_report
 from amt.params import Clean
@@ -87,14 +88,13 @@ IMAGE_MENTION = regex.compile(
 IMAGE_FILE = regex.compile(r"(?<![\w'\"`])[\w/-]+\.(?:png|jpe?g|gif|svg|webp|bmp)\b", regex.IGNORECASE)
 # A chart may be a table, and a picture drawn in LaTeX: both are text, as drawing code is.
 _DRAWN_AS_TEXT = regex.compile(r"\\begin\{(?:tabular|tikzpicture)\}|^\s*\|.*\|.*\|\s*$", regex.MULTILINE)
-ASY = regex.compile(r"\[asy\].*?\[/asy\]", regex.DOTALL | regex.IGNORECASE)
 
 
 # Every match has one of these in its text, in small letters: looking for them first is forty times as fast.
 _HINTS = {
     URL: ("://", "www.", *(f".{domain}/" for domain in _DOMAINS), *(f"{name}/" for name in _SHORTENERS)),
     EMBEDDED_IMAGE: ("![", "<ima", "<img", "\\includegraphics", "data:image/"),
-    ASY: ("[asy]",),
+    DRAWING: ("[asy]",),
     IMAGE_MENTION: (
         *("fig", "diagram", "pictur", "image", "photo", "illustrat", "drawing", "chart", "plot", "sketch", "graph"),
         *("screenshot", "shown", "depicted"),
@@ -145,7 +145,7 @@ def outside_reference(messages: list[dict[str, str]], category: str, settings: C
         return "url", found[0][:200]
     if found := search(EMBEDDED_IMAGE):
         return "image", found[0][:200]
-    if drawing := search(ASY):
+    if drawing := search(DRAWING):
         return ("image", drawing[0][:200]) if settings.asy_is_image else None
     if (found := search(IMAGE_MENTION)) and not _DRAWN_AS_TEXT.search(text):
         return "image", found[0][:200]

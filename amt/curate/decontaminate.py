@@ -1,18 +1,18 @@
 """Remove queries that are items of an evaluation set (paper 2.2: exact matching and semantic deduplication).
 
 Invariant: a row is removed for being like one benchmark item, by a rule of amt.curate.match or by a person's verdict,
-and the removal says which: reason benchmark_exact, benchmark_ngram, benchmark_semantic or benchmark_verdict, `detail`
-JSON of benchmark, item (its row_id), score, needed (the score from which it counts), number_bits and span (what
-matched; of a verdict: why). A person's "keep" clears a row of one item.
+and the removal says which: reason benchmark_exact, benchmark_ngram, benchmark_examples, benchmark_semantic or
+benchmark_verdict, `detail` JSON of benchmark, item (its row_id), score, needed (the score from which it counts),
+number_bits and span (what matched; of a verdict: why). A person's "keep" clears a row of one item.
 """
 
 from pathlib import Path
 from typing import Any
 
-from amt.curate.benchmark_items import Item, read_items
+from amt.curate.benchmark_items import read_items
 from amt.curate.match import Match, Matcher
 from amt.curate.normal_form import conversation_text
-from amt.curate.verdicts import Verdicts, read_verdicts
+from amt.curate.verdicts import read_verdicts
 from amt.ledger import Ledger, write_report
 from amt.params import Decontaminate
 from amt.rows import QUERY, canonical_json, read_rows, write_rows
@@ -44,8 +44,8 @@ def decontaminate(
     rows = read_rows(queries, QUERY)
     items = read_items(benchmarks)
     said = read_verdicts(verdicts, {item.row_id for item in items})
-    matches = Matcher(items, settings, threads).match([conversation_text(row) for row in rows])
-    matches = _without_cleared(rows, matches, items, said, settings, threads)
+    texts = [conversation_text(row) for row in rows]
+    matches = Matcher(items, settings, threads).match(texts, [said.cleared.get(row["row_id"], ()) for row in rows])
 
     book = Ledger("decontaminate")
     remaining = []
@@ -62,24 +62,6 @@ def decontaminate(
     write_rows(kept, remaining, QUERY)
     book.write(ledger)
     write_report(report, book.report(len(rows), len(remaining)))
-
-
-def _without_cleared(
-    rows: list[dict[str, Any]],
-    matches: list[Match | None],
-    items: list[Item],
-    said: Verdicts,
-    settings: Decontaminate,
-    threads: int,
-) -> list[Match | None]:
-    """Rows that a person cleared of the item found are compared with the other items."""
-    result = list(matches)
-    for number, (row, match) in enumerate(zip(rows, matches, strict=True)):
-        cleared = said.items_cleared(row["row_id"])
-        if match is not None and match.item.row_id in cleared:
-            others = [item for item in items if item.row_id not in cleared]
-            (result[number],) = Matcher(others, settings, threads).match([conversation_text(row)])
-    return result
 
 
 def _detail(match: Match) -> dict[str, Any]:

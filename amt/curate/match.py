@@ -2,7 +2,10 @@
 
     exact      the normal forms are equal
     ngram      the text holds much of the item's wording, wherever it stands
+    examples   the text holds the examples of a programming task, however it words the task
     semantic   a view of the text (amt.curate.views) lies near the item by embedding
+
+Drawings are left out of texts and items first: a copy often comes without them.
 
 Invariant: no text is taken for a copy for its template alone. How much wording or similarity is needed depends on the
 numbers (amt.curate.quantities): with `number_bits` of agreement the lower bound is enough, without any the upper one is
@@ -15,12 +18,14 @@ A text's match depends on the text, the items and the settings alone, never on t
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from amt.curate.benchmark_items import Item
+from amt.curate.drawings import without_drawings
+from amt.curate.literals import hashed_literals, literals
 from amt.curate.ngram_index import Coverage, NgramIndex, hashed_words, longest_span
 from amt.curate.normal_form import normal_form, tokens, words
 from amt.curate.quantities import agreement, quantities
@@ -32,6 +37,10 @@ BATCH = 4096
 WHOLE_COVERAGE = 0.95
 """Share of an item's n-grams from which it stands in the text as it is, whatever else the text says."""
 COVERAGE_WITHOUT_NUMBERS = 0.9
+EXAMPLE_VALUES = 4
+"""Values of an example that follow each other and count as one n-gram."""
+LEAST_EXAMPLES = 3
+"""Such n-grams that a text and an item have in common: 1, 2, 3, 4 alone is no evidence."""
 CONTRADICTING = 3.0
 """Evidence against a copy weighs more than evidence for it: texts of one template are alike but for their numbers."""
 WORDS_WEIGHT = 0.3
@@ -45,7 +54,7 @@ STEM = 5
 @dataclass(frozen=True)
 class Match:
     rule: str
-    """exact | ngram | semantic"""
+    """exact | ngram | examples | semantic"""
     item: Item
     score: float
     """Coverage or cosine; 1 where the texts are equal."""
@@ -65,47 +74,76 @@ class Matcher:
     """
 
     def __init__(self, items: list[Item], settings: Decontaminate, threads: int = 1):
-        self._items = items
+        self._items = [replace(item, text=without_drawings(item.text)) for item in items]
         self._settings = settings
-        self._by_form = {normal_form(item.text): item for item in reversed(items)}
-        self._ngrams = NgramIndex(hashed_words([item.text for item in items]), settings.ngram_words)
-        self._numbers = [quantities(item.text) for item in items]
-        self._near = _NearItems(items, self._numbers, settings, threads) if items else None
+        self._with_form: dict[str, list[Item]] = {}
+        for item in self._items:
+            self._with_form.setdefault(normal_form(item.text), []).append(item)
+        self._ngrams = NgramIndex(hashed_words([item.text for item in self._items]), settings.ngram_words)
+        self._tasks = [item for item in self._items if item.is_code]
+        self._examples = NgramIndex(hashed_literals([item.text for item in self._tasks]), EXAMPLE_VALUES)
+        self._numbers = [quantities(item.text) for item in self._items]
+        self._near = _NearItems(self._items, self._numbers, settings, threads) if items else None
 
-    def match(self, texts: list[str]) -> list[Match | None]:
-        """For each text the item that it copies, by the first rule that finds one."""
+    def match(self, texts: Sequence[str], cleared: Sequence[Collection[str]] | None = None) -> list[Match | None]:
+        """For each text the item that it copies, by the first rule that finds one.
+
+        Args:
+            cleared: of each text the row_ids of items that it is not compared with.
+        """
         found: list[Match | None] = []
+        cleared = cleared if cleared is not None else [()] * len(texts)
         for start in range(0, len(texts), BATCH):
-            found += self._match_batch(texts[start : start + BATCH])
+            part = slice(start, start + BATCH)
+            found += self._match_batch([without_drawings(text) for text in texts[part]], cleared[part])
         return found
 
-    def _match_batch(self, texts: list[str]) -> list[Match | None]:
-        found: list[Match | None] = [self._exact(text) for text in texts]
-        for number, coverage in enumerate(self._ngrams.most_covered(hashed_words(texts))):
-            if found[number] is None and coverage is not None and coverage.share >= self._settings.ngram_coverage:
-                found[number] = self._ngram(texts[number], coverage)
+    def _match_batch(self, texts: list[str], cleared: Sequence[Collection[str]]) -> list[Match | None]:
+        found = [self._exact(text, without) for text, without in zip(texts, cleared, strict=True)]
+        least = self._settings.ngram_coverage
+        for number, items in enumerate(self._ngrams.covered(hashed_words(texts), least)):
+            if found[number] is None:
+                found[number] = self._ngram(texts[number], items, cleared[number])
+        if self._tasks:
+            for number, tasks in enumerate(self._examples.covered(hashed_literals(texts), least)):
+                if found[number] is None:
+                    found[number] = self._example(texts[number], tasks, cleared[number])
         if self._near is not None:
             waiting = [number for number, match in enumerate(found) if match is None]
-            for number, match in zip(waiting, self._near.match([texts[number] for number in waiting]), strict=True):
+            near = self._near.match([texts[number] for number in waiting], [cleared[number] for number in waiting])
+            for number, match in zip(waiting, near, strict=True):
                 found[number] = match
         return found
 
-    def _exact(self, text: str) -> Match | None:
-        item = self._by_form.get(normal_form(text))
-        return item and Match("exact", item, 1.0, 1.0, text, agreement(*[quantities(text)] * 2).shared)
+    def _exact(self, text: str, cleared: Collection[str]) -> Match | None:
+        for item in self._with_form.get(normal_form(text), ()):
+            if item.row_id not in cleared:
+                return Match("exact", item, 1.0, 1.0, text, agreement(*[quantities(text)] * 2).shared)
+        return None
 
-    def _ngram(self, text: str, coverage: Coverage) -> Match | None:
-        evidence = agreement(self._numbers[coverage.item], quantities(text)).of_part
-        evidence += coverage.ngrams / coverage.words  # a bit for each run of words that stands on its own
-        lowest = self._settings.ngram_coverage
-        needed = min(
-            WHOLE_COVERAGE, needed_score(evidence, lowest, max(lowest, COVERAGE_WITHOUT_NUMBERS), self._settings)
-        )
-        if coverage.share < needed:
-            return None
-        item = self._items[coverage.item]
-        span = longest_span(words(tokens(text)), words(tokens(item.text)), coverage.words)
-        return Match("ngram", item, coverage.share, needed, span, evidence)
+    def _ngram(self, text: str, covered: list[Coverage], cleared: Collection[str]) -> Match | None:
+        for coverage in covered:
+            item = self._items[coverage.item]
+            if item.row_id in cleared:
+                continue
+            evidence = agreement(self._numbers[coverage.item], quantities(text)).of_part
+            evidence += coverage.ngrams / coverage.words  # a bit for each run of words that stands on its own
+            lowest = self._settings.ngram_coverage
+            needed = min(
+                WHOLE_COVERAGE, needed_score(evidence, lowest, max(lowest, COVERAGE_WITHOUT_NUMBERS), self._settings)
+            )
+            if coverage.share >= needed:
+                span = longest_span(words(tokens(text)), words(tokens(item.text)), coverage.words)
+                return Match("ngram", item, coverage.share, needed, span, evidence)
+        return None
+
+    def _example(self, text: str, covered: list[Coverage], cleared: Collection[str]) -> Match | None:
+        for coverage in covered:
+            item = self._tasks[coverage.item]
+            if coverage.ngrams >= LEAST_EXAMPLES and item.row_id not in cleared:
+                span = longest_span(literals(text), literals(item.text), coverage.words)
+                return Match("examples", item, coverage.share, self._settings.ngram_coverage, span, 0.0)
+        return None
 
 
 def needed_score(evidence: float, lowest: float, without: float, settings: Decontaminate) -> float:
@@ -152,7 +190,7 @@ class _NearItems:
         ]
         self._lowest = np.array(lowest, np.float32)[self._place]
 
-    def match(self, texts: list[str]) -> list[Match | None]:
+    def match(self, texts: list[str], cleared: Sequence[Collection[str]]) -> list[Match | None]:
         seen = [views(text) for text in texts]
         flat = [view for text_views in seen for view in text_views]
         owner = np.repeat(np.arange(len(texts)), [len(text_views) for text_views in seen])
@@ -160,6 +198,8 @@ class _NearItems:
         suspects: dict[int, list[_Suspicion]] = {}
         for view in np.flatnonzero((fast >= self._lowest - self.MARGIN).any(axis=1)).tolist():
             near = np.flatnonzero(fast[view] >= self._lowest - self.MARGIN)
+            without = cleared[owner[view]]
+            near = [int(vector) for vector in near if self._items[self._place[vector]].row_id not in without]
             if found := list(self._suspicions(flat[view], near, fast[view])):
                 suspects[view] = found
         exact = self._exact.embed([flat[view] for view in suspects]) @ self._vectors.T if suspects else []
@@ -175,9 +215,9 @@ class _NearItems:
                     )
         return best
 
-    def _suspicions(self, view: str, vectors: np.ndarray, cosines: np.ndarray) -> Iterator[_Suspicion]:
+    def _suspicions(self, view: str, vectors: list[int], cosines: np.ndarray) -> Iterator[_Suspicion]:
         numbers, view_words = quantities(view), self._words.of(view)
-        for vector in vectors.tolist():
+        for vector in vectors:
             place = int(self._place[vector])
             # An item without numbers says nothing by them, whatever numbers the text has.
             evidence = agreement(self._numbers[place], numbers).of_texts if self._numbers[place] else 0.0

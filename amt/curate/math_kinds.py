@@ -7,7 +7,7 @@ benchmarks/detectors.
 
 import re
 
-from amt.curate.clean import ASY
+from amt.curate.drawings import DRAWING
 
 _LABELS = (
     re.compile(r"\(\s*([A-J])\s*\)"),
@@ -65,7 +65,7 @@ def options(query: str, ground_truth: str | None = None) -> list[str]:
 
     Three labels in order make options, or two that begin lines. Small letters do only where the ground truth is one.
     """
-    text = ASY.sub(" ", query)
+    text = DRAWING.sub(" ", query)
     small = _SMALL_LABELS if ground_truth and _LETTER.fullmatch(ground_truth) else ()
     for label in (*_LABELS, *small):
         marks = _in_order(label, text, "ABCDEFGHIJ")
@@ -80,12 +80,12 @@ def options(query: str, ground_truth: str | None = None) -> list[str]:
 
 def is_multiple_choice(query: str, ground_truth: str | None = None) -> bool:
     """Whether a query offers options, or asks for the labels of what is right."""
-    return bool(options(query, ground_truth)) or bool(_ANSWERED_BY_LABEL.search(ASY.sub(" ", query)))
+    return bool(options(query, ground_truth)) or bool(_ANSWERED_BY_LABEL.search(DRAWING.sub(" ", query)))
 
 
 def is_proof(query: str, ground_truth: str | None) -> bool:
     """Whether a query asks for a proof and for no value besides that the ground truth could hold."""
-    text = ASY.sub(" ", query)
+    text = DRAWING.sub(" ", query)
     if not _PROVE.search(text):
         return False
     return not (ground_truth and _ASKS_FOR_VALUE.search(text)) or ground_truth.strip().lower().strip(".") == "proof"
@@ -93,7 +93,7 @@ def is_proof(query: str, ground_truth: str | None) -> bool:
 
 def is_multi_part(query: str) -> bool:
     """Whether a query has two labelled parts, in order, that each ask for something, or two sentences that do."""
-    text = ASY.sub(" ", query)
+    text = DRAWING.sub(" ", query)
     if len(_QUESTION.findall(text)) >= 2:
         return True
     for label in _PART_LABELS:

@@ -32,7 +32,7 @@ class HashedWords:
 
 @dataclass(frozen=True)
 class Coverage:
-    """The item that a text covers most."""
+    """How much of an item a text has."""
 
     item: int
     share: float
@@ -82,9 +82,9 @@ class NgramIndex:
         self._may_be = np.zeros(1 << _FILTER_BITS, bool)
         self._may_be[_filter_place(self._grams)] = True
 
-    def most_covered(self, texts: HashedWords) -> list[Coverage | None]:
-        """For each text the item that it covers most, the first of several; None without any n-gram in common."""
-        found: list[Coverage | None] = [None] * (len(texts.offsets) - 1)
+    def covered(self, texts: HashedWords, least: float) -> list[list[Coverage]]:
+        """For each text the items of which it covers that share or more, the most covered first."""
+        found: list[list[Coverage]] = [[] for _ in range(len(texts.offsets) - 1)]
         text, gram = self._matches(texts)
         if not len(text):
             return found
@@ -95,11 +95,12 @@ class NgramIndex:
         keys, which = np.unique(np.repeat(pair[0], counts) * items + self._place[entry], return_inverse=True)
         covered, ngrams = np.bincount(which, self._weight[entry]), np.bincount(which)
         text, item = keys // items, keys % items
-        share = covered / self._total[item]
-        for number in np.lexsort((-item, share)):  # the best of a text comes last
+        share = np.minimum(1.0, covered / self._total[item])
+        much = np.flatnonzero(share >= least)
+        for number in much[np.lexsort((item[much], -share[much]))].tolist():
             place = int(item[number])
-            found[int(text[number])] = Coverage(
-                place, min(1.0, float(share[number])), int(ngrams[number]), int(self._length[place])
+            found[int(text[number])].append(
+                Coverage(place, float(share[number]), int(ngrams[number]), int(self._length[place]))
             )
         return found
 

@@ -48,7 +48,7 @@ _OTHER_WORDS = {
 
 _FRACTION_OF_DIGITS = re.compile(r"(frac\s*)(\d)\s*(\d)(?!\d)")
 _GROUPED = re.compile(r"(?<=\d)(?:,\s?\\!|\\!,?|\\,|\{,\}|,)\s?(?=\d{3}(?!\d))")
-_SHARE = re.compile(r"(\d+)\s*\$?\s*(?:\\?%|percent|per cent)|(?<![\d.])0?\.(\d+)(?!\d)")
+_SHARE = re.compile(r"(?<![\d.])(\d{1,9})\s*\$?\s*(?:\\?%|percent|per cent)|(?<![\d.])0?\.(\d{1,9})(?!\d)")
 _WRITTEN = re.compile(r"\d+(?:\.\d+)?|[a-z]+")
 
 
@@ -127,6 +127,8 @@ def bits(value: str) -> float:
     1 has none, 2 and 10 have 1, 48 has 5.6, 1000 has 3. At most MOST_BITS count: a long number is one fact.
     """
     digits = value.replace(".", "").strip("0")
+    if len(digits) > MOST_BITS:  # so many digits are more bits than that
+        return MOST_BITS
     zeros = len(value) - len(value.rstrip("0"))
     return min(MOST_BITS, math.log2(int(digits)) + zeros) if digits else 0.0
 

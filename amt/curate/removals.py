@@ -47,7 +47,7 @@ def list_removals(
     """
     items = {item.row_id: item.text for item in read_items(benchmarks)}
     said = read_verdicts(verdicts, set(items))
-    unheard = {row for row, _ in said.keep} | said.remove.keys()
+    unheard = said.cleared.keys() | said.remove.keys()
     dropped = []
     for part in (part for path in ledgers for part in batches(path, LEDGER)):
         unheard.difference_update(part["row_id"].to_pylist())
@@ -87,7 +87,8 @@ def _texts(queries: list[Path], wanted: set[str]) -> dict[str, str]:
 
 def _distance(row: dict) -> float:
     """Of the score from what was needed; what is equal, or a person's word, is beyond doubt."""
-    return row["score"] - row["needed"] if row["rule"] in ("benchmark_ngram", "benchmark_semantic") else 1.0
+    beyond_doubt = row["score"] is None or row["rule"] == "benchmark_exact"
+    return 1.0 if beyond_doubt else row["score"] - row["needed"]
 
 
 def _page(removals: list[dict]) -> str:

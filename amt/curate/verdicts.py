@@ -33,13 +33,10 @@ class Verdict(BaseModel):
 
 @dataclass(frozen=True)
 class Verdicts:
-    keep: frozenset[tuple[str, str]]
-    """(row, item)"""
+    cleared: dict[str, frozenset[str]]
+    """{row: items that it is no copy of}"""
     remove: dict[str, Verdict]
     """By row."""
-
-    def items_cleared(self, row_id: str) -> frozenset[str]:
-        return frozenset(item for row, item in self.keep if row == row_id)
 
 
 def read_verdicts(path: Path, known_items: set[str]) -> Verdicts:
@@ -65,7 +62,8 @@ def read_verdicts(path: Path, known_items: set[str]) -> Verdicts:
             f"{unknown[0]}. Item ids stand in data/curated/decontaminated/removals.parquet; delete verdicts on "
             "benchmarks that are not declared any more."
         )
-    return Verdicts(
-        frozenset(pair for pair, verdict in zip(pairs, found, strict=True) if verdict.verdict == "keep"),
-        {verdict.row_id: verdict for verdict in found if verdict.verdict == "remove"},
-    )
+    cleared: dict[str, frozenset[str]] = {}
+    for verdict in found:
+        if verdict.verdict == "keep":
+            cleared[verdict.row_id] = cleared.get(verdict.row_id, frozenset()) | {verdict.item}
+    return Verdicts(cleared, {verdict.row_id: verdict for verdict in found if verdict.verdict == "remove"})

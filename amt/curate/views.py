@@ -15,8 +15,11 @@ LEAST_PROSE_WORDS = 4
 
 _FENCED = re.compile(r"```[^\n]*\n(.*?)(?:```|\Z)", re.DOTALL)
 _CODE_LINE = re.compile(
-    r"^(?:(?:async )?def \w+\s*\(|class \w+\s*[:(]|from [\w.]+ import |import [\w.]+|#include\s*[<\"]|public |package |"
-    r"function \w+\s*\(|func \w+\s*\(|fn \w+\s*\(|(?:int|void|double|float|bool|char|string|long|vector<.*>) \w+\s*\()",
+    r"^(?:(?:async )?def \w+\s*\(|class \w+\s*[:({]|from [\w.]+ import (?:\(|[\w*]+(?: as \w+)?(?:,|;?$))|"
+    r"import [\w.]+(?: as \w+)?(?:,.*)?;?$|#include\s*[<\"]|package [\w.]+;?$|"
+    r"function \w+\s*\(|func \w+\s*\(|fn \w+\s*\(|"
+    r"public (?:static |final |abstract )*(?:class|interface|[\w<>\[\]]+ \w+\s*\()|"
+    r"(?:int|void|double|float|bool|char|string|long|vector<.*>) \w+\s*\()",
     re.MULTILINE,
 )
 _EXPLAINING = re.compile(
@@ -27,7 +30,13 @@ _EXAMPLE = re.compile(
     r"^[ \t]*(?:>>>.*\n?.*|.*\w\(.*\).*(?:==?|->|=>|➞|returns?|should).*|(?:for )?examples?.{0,12}:?)$",
     re.MULTILINE | re.IGNORECASE,
 )
-_SENTENCE_END = re.compile(r"(?<=[.!?:;])\s+|\n+")
+_PARAGRAPHS = re.compile(r"(\n[ \t]*\n)")
+_SAID = re.compile(r"[^\W\d_][^\n;{}]*\s[^;{}]*[.?!:。？！]")
+"""A paragraph of sentences: it begins with a letter at the margin, ends as sentences do, and has no braces."""
+_SENTENCE_END = re.compile(r"(?<=[.!?:;])\s+|(?<=[。！？；])\s*|\n+")
+_WITHOUT_SPACES = re.compile(r"[぀-ヿ㐀-鿿฀-๿]")
+CHARACTERS_A_WORD = 2
+"""In scripts that put no spaces between words."""
 
 
 def views(text: str) -> list[str]:
@@ -46,19 +55,36 @@ def prose(text: str) -> str:
     """
     fenced = [match[1] for match in _FENCED.finditer(text)]
     outside = _FENCED.sub("\n", text)
-    start = _CODE_LINE.search(outside)
-    if not fenced and start is None:
+    if not fenced and _CODE_LINE.search(outside) is None:
         return text.strip()
-    code = [*fenced, outside[start.start() :]] if start else fenced
-    said = [outside[: start.start()] if start else outside]
-    said += [next(filter(None, match.groups()), "") for part in code for match in _EXPLAINING.finditer(part)]
-    kept = " ".join(" ".join(_EXAMPLE.sub("", part).split()) for part in said).strip()
+    said, code = _told_apart(outside)
+    parts = [said]
+    parts += [
+        next(filter(None, match.groups()), "") for part in (*fenced, code) for match in _EXPLAINING.finditer(part)
+    ]
+    kept = " ".join(" ".join(_EXAMPLE.sub("", part).split()) for part in parts).strip()
     return kept if len(kept.split()) >= LEAST_PROSE_WORDS else ""
+
+
+def _told_apart(text: str) -> tuple[str, str]:
+    """What is said and what is code of a text without fences: code goes from a line of it to the next paragraph of
+    sentences."""
+    said, code, within = [], [], False
+    for part in _PARAGRAPHS.split(text):
+        start = _CODE_LINE.search(part)
+        if start is not None:
+            (code if within else said).append(part[: start.start()])
+            code.append(part[start.start() :])
+            within = True
+        else:
+            within = within and not (part.strip() and _SAID.fullmatch(part.rstrip()))
+            (code if within else said).append(part)
+    return "".join(said), "".join(code)
 
 
 def windows(text: str) -> Iterator[str]:
     """Runs of whole sentences of about WINDOW_WORDS words, each beginning half a window after the one before."""
-    sentences = [(sentence, len(sentence.split())) for sentence in _SENTENCE_END.split(text) if sentence.strip()]
+    sentences = [piece for sentence in _SENTENCE_END.split(text) if sentence.strip() for piece in _pieces(sentence)]
     if sum(length for _, length in sentences) < LONG * WINDOW_WORDS:
         return
     start = 0
@@ -74,3 +100,16 @@ def windows(text: str) -> Iterator[str]:
         while start < end and (begun < WINDOW_WORDS / 2 or begun == 0):
             begun += sentences[start][1]
             start += 1
+
+
+def _pieces(sentence: str) -> Iterator[tuple[str, int]]:
+    """The sentence and its number of words; one that is longer than a window, in halves of windows."""
+    words = sentence.split()
+    length = len(words) + len(_WITHOUT_SPACES.findall(sentence)) // CHARACTERS_A_WORD
+    if len(words) <= WINDOW_WORDS:
+        yield sentence, length
+        return
+    half = WINDOW_WORDS // 2
+    for start in range(0, len(words), half):
+        piece = words[start : start + half]
+        yield " ".join(piece), len(piece)

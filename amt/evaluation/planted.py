@@ -27,7 +27,7 @@ def _finder(stage: str, *reasons: str, detail: str = "") -> Finder:
     return Finder(stage, frozenset(reasons), detail)
 
 
-_LEAK = _finder("decontaminate", "benchmark_exact", "benchmark_ngram", "benchmark_semantic")
+_LEAK = _finder("decontaminate", "benchmark_exact", "benchmark_ngram", "benchmark_examples", "benchmark_semantic")
 
 FINDERS = {
     "exact_duplicate": _finder("unique", "exact_duplicate"),

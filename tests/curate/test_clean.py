@@ -145,4 +145,4 @@ def test_looking_for_hints_first_loses_nothing(recipe, name, data):
     found = data.draw(st.from_regex(re.compile(pattern.pattern, re.VERBOSE | re.IGNORECASE)))
     if pattern.search(found):
         fault = outside_reference([{"role": "user", "content": found}], "math", recipe.curate.clean)
-        assert fault or module.ASY.search(found) or module._DRAWN_AS_TEXT.search(found)
+        assert fault or module.DRAWING.search(found) or module._DRAWN_AS_TEXT.search(found)

@@ -88,6 +88,60 @@ def test_a_paraphrase_inside_of_a_long_text_is_found_and_its_window_named(run_de
     assert "In April 48 of" in json.loads(entries["s:1"]["detail"])["span"]
 
 
+DRAWING = '[asy] pair A = (0,0), B = (70,16); draw(A--B); label("$A$", A, S); [/asy]'
+DRAWN = f"Rectangles ABCD and EFGH share a side, AB = 107 and FG = 17. What is the length of CE? {DRAWING}"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        DRAWN.replace(DRAWING, ""),
+        f"Solve this for my homework, please. {DRAWN.replace(DRAWING, '')} Thank you!",
+        DRAWN.replace("(70,16)", "(12,91)"),
+    ],
+)
+def test_a_copy_without_the_items_drawing_or_with_another_is_found(run_decontaminate, text):
+    _, entries, _ = run_decontaminate([query(text, "s:1")], [DRAWN])
+    assert entries["s:1"]["outcome"] == "dropped"
+
+
+TASK = '''def eat(number, need, remaining):
+    """You are a hungry rabbit. Return the eaten carrots and what is left.
+    eat(5, 6, 10) -> [11, 4]
+    eat(4, 8, 9) -> [12, 1]
+    """'''
+HAMSTER = """Write a C program. A small animal has had some seeds and wants more; there is a store of them.
+int feed(int had, int wants, int store); // feed(5, 6, 10) is {11, 4}, feed(4, 8, 9) is {12, 1}"""
+
+
+def test_a_task_in_other_words_and_another_language_is_known_by_its_examples(run_decontaminate):
+    rows = [query(HAMSTER, "s:1"), query(HAMSTER.replace("11, 4", "10, 3").replace("8, 9", "7, 7"), "s:2")]
+    _, entries, _ = run_decontaminate(rows, [TASK], category="code")
+    assert [entries[key]["reason"] for key in ("s:1", "s:2")] == ["benchmark_examples", None]
+    assert json.loads(entries["s:1"]["detail"])["span"] == "5 6 10 11 4 4 8 9 12 1"
+
+
+def test_numbers_in_a_row_are_no_examples_of_a_question_that_is_no_task(run_decontaminate):
+    rows = [query("5 6 10 11 4 4 8 9 12 1", "s:1")]
+    _, entries, _ = run_decontaminate(rows, [TASK], category="general_chat")
+    assert entries["s:1"]["reason"] != "benchmark_examples"
+
+
+def test_an_item_is_found_beside_a_shorter_one_that_the_text_covers_more(run_decontaminate):
+    """The numbers of the shorter one are others; that must not hide the longer one."""
+    opening = "A farmer has a red barn, a blue house and a very old green tractor with 7 wheels."
+    rest = (
+        "He sells 53 hens on Monday and buys 29 geese on Friday at the market of the town. How many birds came or went?"
+    )
+    row = f"{opening} {rest}".replace("Friday", "Sunday").replace("came or went", "did he trade")
+    items = [f"{opening} 12 in all?", f"{opening} {rest}"]
+    _, entries, _ = run_decontaminate([query(row, "s:1")], items, cosine=0.999, cosine_without_numbers=0.999)
+    assert (entries["s:1"]["reason"], json.loads(entries["s:1"]["detail"])["item"]) == (
+        "benchmark_ngram",
+        "aime_like:001",
+    )
+
+
 def test_how_many_bits_of_numbers_are_enough_is_a_setting(run_decontaminate):
     """48 and 24 are 10.17 bits: with more than that asked for, more similarity is needed."""
     rows = [query(PARAPHRASE, "s:1")]

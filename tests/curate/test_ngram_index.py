@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from amt.curate.ngram_index import NgramIndex, hashed_words, longest_span
+from amt.curate.ngram_index import Coverage, NgramIndex, hashed_words, longest_span
 
 WORDS = st.lists(st.sampled_from("a b c d e f".split()), min_size=1, max_size=14).map(" ".join)
 
@@ -13,13 +13,17 @@ def grams(text: str, length: int) -> set[tuple[str, ...]]:
     return {tuple(words[start : start + length]) for start in range(len(words) - length + 1)}
 
 
+def most_covered(index: NgramIndex, texts: list[str]) -> list[Coverage | None]:
+    return [next(iter(items), None) for items in index.covered(hashed_words(texts), 0.0)]
+
+
 @settings(max_examples=200, deadline=None)
 @given(st.lists(WORDS, min_size=1, max_size=1), st.lists(WORDS, max_size=6))
 def test_with_one_item_coverage_is_the_share_of_its_ngrams(items, texts):
     """All words of a single item are equally rare, so that the weights drop out."""
     length = min(4, len(items[0].split()))
     wanted = grams(items[0], length) if length >= 2 else set()
-    found = NgramIndex(hashed_words(items), 4).most_covered(hashed_words(texts))
+    found = most_covered(NgramIndex(hashed_words(items), 4), texts)
     for text, coverage in zip(texts, found, strict=True):
         share = len(wanted & grams(text, length)) / len(wanted) if wanted else 0
         assert (coverage.share if coverage else 0) == share or abs(coverage.share - share) < 1e-9
@@ -28,7 +32,7 @@ def test_with_one_item_coverage_is_the_share_of_its_ngrams(items, texts):
 def test_the_item_with_the_larger_share_is_named_whatever_stands_beside_the_text():
     items = ["the red fox jumps over a lazy dog", "the red fox sleeps under the old tree near home"]
     texts = ["nothing of it", items[1], f"we saw {items[0]} today", ""]
-    found = NgramIndex(hashed_words(items), 4).most_covered(hashed_words(texts))
+    found = most_covered(NgramIndex(hashed_words(items), 4), texts)
     assert [coverage and (coverage.item, round(coverage.share, 6)) for coverage in found] == [
         None,
         (1, 1.0),
@@ -43,7 +47,7 @@ def test_words_that_many_items_have_count_less():
     items = [f"{text} {boilerplate}" for text in own]
     items += [f"item number {number} asks something else {boilerplate}" for number in range(20)]
     index = NgramIndex(hashed_words(items), 4)
-    (said,), (shared,) = (index.most_covered(hashed_words([text])) for text in (own[0], boilerplate))
+    (said,), (shared,) = (most_covered(index, [text]) for text in (own[0], boilerplate))
     plain = len(grams(own[0], 4)) / len(grams(items[0], 4))
     assert (said.item, said.share > plain + 0.1) == (0, True)
     assert shared.share < 1 - plain

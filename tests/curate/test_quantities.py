@@ -19,6 +19,7 @@ from amt.curate.quantities import agreement, bits, quantities
         (r"\frac12, \frac{1}{2} and 1/2", {"1": 3, "2": 3}),
         (r"20%, 20 percent, $20\%$, 0.2, one fifth", {"1": 5, "5": 5}),
         ("30% of it costs $.35.", {"30": 1, "35": 1}),
+        ("12.5% of 80, and 2.20%", {"12.5": 1, "80": 1, "2.2": 1}),  # no share begins within a number
         ("none at all", {}),
     ],
 )
@@ -27,7 +28,8 @@ def test_values_are_compared_and_not_spellings(text, numbers):
 
 
 @pytest.mark.parametrize(
-    ("value", "weight"), [("1", 0), ("0", 0), ("2", 1), ("10", 1), ("1000", 3), ("64", 6), ("912673", 12)]
+    ("value", "weight"),
+    [("1", 0), ("0", 0), ("2", 1), ("10", 1), ("1000", 3), ("64", 6), ("912673", 12), ("9" * 5000, 12)],
 )
 def test_a_number_weighs_the_bits_it_takes_to_write(value, weight):
     assert bits(value) == weight
@@ -36,6 +38,13 @@ def test_a_number_weighs_the_bits_it_takes_to_write(value, weight):
 @given(st.integers(2, 10**9))
 def test_digits_and_words_of_a_group_have_one_value(number):
     assert quantities(f"{number:,}") == quantities(str(number)) == {str(number): 1}
+
+
+@pytest.mark.parametrize("text", ["7" * 5000, "0." + "7" * 5000, "7" * 5000 + "%", "." + "7" * 5000])
+def test_a_number_of_any_length_is_read(text):
+    """Python reads at most 4,300 digits as a number."""
+    (value,) = quantities(text)
+    assert "7" * 5000 in value
 
 
 def test_other_numbers_speak_against_a_copy_and_fewer_or_more_less_so():

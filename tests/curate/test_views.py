@@ -28,6 +28,15 @@ def below(operations: List[int]) -> bool:
         ),
         ("int add(int a, int b) {\n// the sum of the two numbers\nreturn a + b; }", "the sum of the two numbers"),
         ("def f(x):\n    return x", ""),
+        # What stands after code is said again, and its own blank lines are code's.
+        (
+            'def f(x):\n    """Add one to x.\n\n    Never two.\n    """\n\n    return x + 1\n\nWhat does f(3) give?',
+            "What does f(3) give? Add one to x. Never two.",
+        ),
+        # Words that code begins with too.
+        ("package A costs 3 dollars.\nHow much are 4 of it?", "package A costs 3 dollars.\nHow much are 4 of it?"),
+        ("public opinion is split.", "public opinion is split."),
+        ("from China import duties rose by 5 %.", "from China import duties rose by 5 %."),
     ],
 )
 def test_prose_is_what_is_said_outside_of_code(text, said):
@@ -46,3 +55,13 @@ def test_every_sentence_of_a_long_text_stands_whole_in_a_window():
     assert all(len(window.split()) < WINDOW_WORDS + 7 for window in windows)
     # Two neighbours stand together in one, so that an item of two sentences is not always cut.
     assert all(any(f"{first} {second}" in window for window in windows) for first, second in pairwise(sentences))
+
+
+@pytest.mark.parametrize("end", ["。", " "])
+def test_a_long_text_without_ends_of_sentences_that_english_has_is_cut_too(end):
+    """In Chinese, and a list of words without any full stop."""
+    text = end.join("一个农场有三十只鸡和五头牛" if end == "。" else f"word{number}" for number in range(180))
+    whole, *windows = views(text)
+    assert whole == text
+    assert len(windows) >= 3
+    assert all(len(window) < len(text) / 2 for window in windows)

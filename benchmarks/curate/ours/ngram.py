@@ -32,11 +32,11 @@ def hits(items: Path, shard: Path) -> Removed:
     for batch in batches(shard, QUERY):
         row_ids, texts = batch["row_id"].to_pylist(), texts_of(batch)
         for first in range(0, len(texts), TEXTS_AT_ONCE):
-            part = index.most_covered(hashed_words(texts[first : first + TEXTS_AT_ONCE]))
+            part = hashed_words(texts[first : first + TEXTS_AT_ONCE])
             found += [
-                (row_ids[first + number], names[covered.item])
-                for number, covered in enumerate(part)
-                if covered is not None and covered.share >= SETTINGS.ngram_coverage
+                (row_ids[first + number], names[items[0].item])
+                for number, items in enumerate(index.covered(part, SETTINGS.ngram_coverage))
+                if items
             ]
     return found
 
