@@ -5,8 +5,9 @@
 Benchmarks: GSM8K test, MATH500, AIME 2024 and 2025, HumanEval, Arena-Hard. Copies of their items:
 
     paraphrase   paraphrases.jsonl, written by hand. Thresholds were set on `tuning`; of `held_out` the misses were read
-                 once. `ordinary` are what a model gives when asked to rephrase a question and keep its names and numbers,
-                 `free` share no wording with the item and change names at will: neither was seen before it was measured
+                 once. `ordinary` are what a model gives when asked to rephrase a question and keep its names and
+                 numbers; `free` share no wording with the item and change names at will. Both were written without
+                 knowledge of the rules; 100 of the free ones were read for the rule `examples`
     rephrased    HumanEval with its solutions in other Python, in JavaScript and in C (llm-decontaminator)
     verbatim, light, heavy, embedded   amt.curate.copies, COPIES items drawn by a seed
 
