@@ -19,13 +19,11 @@ import pyarrow.parquet as pq
 from amt.errors import DataError
 from amt.publish import publish_file
 
-ROW_GROUP_ROWS = 20_480
-"""Rows of a table that are read at once."""
 CATEGORIES = ("math", "code", "science", "instruction_follow", "general_chat")
 
 _text = pa.string()
 ROW_GROUP_ROWS = 20_480
-"""One is read by one thread, so a few large ones would halve the speed of those who ask."""
+"""Rows of a table that are read at once, by one thread: a few large groups would halve the speed of those who ask."""
 _AGAIN = " Delete it and run snakemake again."
 
 QUERY = pa.schema(

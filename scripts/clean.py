@@ -1,4 +1,4 @@
-"""Remove queries with URLs or image references (paper 2.2), and take the fingerprints of those that stay."""
+"""Remove queries with URLs or image references (paper 2.2) or in other languages, and take fingerprints of the rest."""
 
 from pathlib import Path
 

@@ -17,6 +17,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import regex
 
 from amt.curate.drawings import DRAWING
@@ -115,15 +116,16 @@ def clean(*, queries: Path, kept: Path, ledger: Path, report: Path, settings: Cl
     rows_in = rows_out = 0
     with TableWriter(kept, QUERY) as remaining:
         for part in batches(queries, QUERY):
-            stays = [_stays(row, settings, book) for row in part.select(_LOOKED_AT).to_pylist()]
-            remaining.write(part.filter(stays))
+            stays = [_stays(row, settings, book) for row in part.select(_COLUMNS).to_pylist()]
+            # Of an empty table, an empty list has no type of its own.
+            remaining.write(part.filter(pa.array(stays, pa.bool_())))
             rows_in += len(stays)
             rows_out += sum(stays)
     book.write(ledger)
     write_report(report, book.report(rows_in, rows_out))
 
 
-_LOOKED_AT = ["row_id", "source", "category", "messages"]
+_COLUMNS = ["row_id", "source", "category", "messages"]
 
 
 def _stays(row: dict[str, Any], settings: Clean, book: Ledger) -> bool:

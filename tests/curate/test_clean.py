@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from amt.curate import clean as module
 from amt.curate.clean import clean, outside_reference
-from amt.rows import canonical_json
+from amt.curate.fingerprint import fingerprint
+from amt.rows import FINGERPRINT, canonical_json, read_rows
 from tests.curate.conftest import query
 
 ASY = "[asy]\ndraw((0,0)--(1,1));\n[/asy]"
@@ -131,6 +132,14 @@ def test_every_turn_is_looked_at(reason_of):
 def test_the_ledger_quotes_what_was_found(run_stage_on, recipe):
     _, entries, _ = run_stage_on(clean, [query("Go to http://a.example/b now.", "s:1")], settings=recipe.curate.clean)
     assert entries["s:1"]["detail"] == "http://a.example/b"
+
+
+def test_a_source_without_rows_is_a_table_without_rows(run_stage_on, recipe, tmp_path):
+    """As where all of its rows have an excluded licence."""
+    kept, entries, report = run_stage_on(clean, [], settings=recipe.curate.clean)
+    assert (kept, entries, report["rows_in"], report["kept"]) == ([], {}, 0, 0)
+    fingerprint(tmp_path / "clean" / "kept.parquet", tmp_path / "f.parquet", recipe.curate.fingerprint)
+    assert read_rows(tmp_path / "f.parquet", FINGERPRINT) == []
 
 
 PATTERNS = ("URL", "EMBEDDED_IMAGE", "IMAGE_MENTION", "IMAGE_FILE")
