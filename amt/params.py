@@ -15,6 +15,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from amt.errors import ParamsError
+from amt.licences import LICENCES, is_known
 from amt.yaml12 import reads_yaml12
 
 Probability = Annotated[float, Field(ge=0, le=1)]
@@ -78,7 +79,12 @@ class Source(Section):
 
 class Collect(Section):
     exclude_licences: list[str]
-    """Licences whose rows are left out, as the adapters in amt.sources declare them: cc-by-nc-4.0, not declared, ..."""
+    """Licences whose rows are left out, by their names in amt.licences: cc-by-nc-4.0, not declared, ..."""
+
+    def faults(self) -> Iterator[str]:
+        for name in self.exclude_licences:
+            if not is_known(name):
+                yield f"exclude_licences: there is no licence {name} (there are: {', '.join(LICENCES)})"
 
 
 class Window(Section):

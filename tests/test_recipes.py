@@ -250,6 +250,8 @@ def test_faults_name_their_key(tmp_path, changes, message):
          "sources.meta_math_qa: no such source (nearest: metamathqa)"),
         ({"sources__kodcode": {"origin": "hub", "revision": "a1", "path": None, "limit": None, "shards": 1}},
          "sources.kodcode: no such source (nearest: kodcode_v1)"),
+        ({"collect__exclude_licences": ["mit", "cc-by-nc"]},
+         "collect.exclude_licences: there is no licence cc-by-nc (there are: apache-2.0, c-uda-1.0, cc, cc-by-4.0, "),
         ({"sources__deepcoder__path": "rows.jsonl"}, "sources.deepcoder.path: rows.jsonl, but its origin is samples"),
         ({"sources__deepcoder__origin": "local"}, "sources.deepcoder.path: null, but its origin is local"),
     ],

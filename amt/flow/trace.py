@@ -81,9 +81,10 @@ def _outcome(line: Line) -> str:
                 for step, reward in zip(detail["steps"], rewards)
             ]
             return f"used in step{'s' * (len(visits) > 1)} {', '.join(visits)}"
-        case "kept" | "dropped" if isinstance(detail, dict) and "raw_row" in detail:
+        case "kept" | "dropped" if isinstance(detail, dict) and detail.keys() >= {"raw_row", "licence"}:
             what = f"left out: {reason}" if line["outcome"] == "dropped" else "came in"
-            return f"{what}; row {detail['raw_row']} (from 0) of data/raw/{line['source']}/"
+            where = f"row {detail['raw_row']} (from 0) of data/raw/{line['source']}/"
+            return f"{what}; {where}, licence {detail['licence']}"
         case "dropped":
             return f"left out: {reason}{_more(detail)}"
         case "changed":

@@ -7,7 +7,6 @@ the business of `unique`. `detail` of a line says which raw row it was.
 
 import contextlib
 import json
-import re
 import zlib
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
@@ -22,6 +21,7 @@ import pyarrow.parquet as pq
 
 from amt.errors import SourceError
 from amt.ledger import Ledger
+from amt.licences import canonical, is_excluded
 from amt.params import Source
 from amt.publish import publish_file
 from amt.rows import QUERY, canonical_json, row_id, told, write_rows, write_table
@@ -43,6 +43,8 @@ class CollectReport:
     kept: int
     dropped: dict[str, int]
     kept_by_category: dict[str, int]
+    kept_by_licence: dict[str, int]
+    """As amt.licences names them: of each row where rows declare their own, else the dataset's."""
     planted: dict[str, list[dict[str, Any]]]
     """Faults planted among the kept rows by kind, see amt.sources.planted; empty for rows of the hub."""
 
@@ -258,7 +260,7 @@ def write_queries(
     shard: int = 0,
     shards: int = 1,
 ) -> CollectReport:
-    """Read raw Parquet, write unified queries and what became of every raw row; returns the counts.
+    """Read raw Parquet, write unified queries and what became of every raw row, with its licence; returns the counts.
 
     Args:
         shard: only the rows of this one of so many shards, from 0.
@@ -266,15 +268,18 @@ def write_queries(
     described = dataset(name)
     book = Ledger("queries")
     kept = []
+    licences: Counter[str] = Counter()
     published = list(_published(described, raw, shard, shards))
     unified = unify(described, [row for _, row in published], excluded_licences)
-    for (number, _), row in zip(published, unified, strict=True):
-        place = canonical_json({"raw_row": number})
+    for (number, as_published), row in zip(published, unified, strict=True):
+        licence = licence_of(described, as_published)
+        place = canonical_json({"raw_row": number, "licence": licence})
         if isinstance(row, LeftOutRow):
             book.drop({"row_id": row.row_id, "source": name}, row.reason, place)
         else:
             book.keep(row, place)
             kept.append(row)
+            licences[licence] += 1
     counts = book.report(len(published), len(kept))
     write_rows(queries, kept, QUERY)
     book.write(ledger)
@@ -288,6 +293,7 @@ def write_queries(
         kept=counts.kept,
         dropped=counts.dropped,
         kept_by_category={described.category: counts.kept},
+        kept_by_licence=dict(sorted(licences.items())),
         planted={kind: [entry for entry in some if entry["row_id"] in ids] for kind, some in (planted or {}).items()},
     )
 
@@ -326,13 +332,13 @@ def unify(
 
     Rows that would have the same id, because they are the same or the dataset names them so, are numbered.
     """
-    excluded = set(map(_licence_key, excluded_licences))
+    excluded = set(map(canonical, excluded_licences))
     occurrences: Counter[str] = Counter()
     for row in published:
         unified = described.unify(row)
         if isinstance(unified, Unified) and not unified.query:
             unified = LeftOut("empty_query")
-        if isinstance(unified, Unified) and _licence_key(unified.licence or described.licence) in excluded:
+        if isinstance(unified, Unified) and is_excluded(licence_of(described, row), excluded):
             unified = LeftOut("excluded_licence")
         if isinstance(unified, LeftOut):
             identity = [LEFT_OUT, repr(sorted(row.items()))]
@@ -349,9 +355,10 @@ LEFT_OUT = "left out"
 """Keeps ids of rows that were left out apart from those of queries."""
 
 
-def _licence_key(licence: str) -> str:
-    """Datasets write CC BY 4.0 and cc-by-4.0."""
-    return re.sub(r"[\s_]+", "-", licence.strip().casefold())
+def licence_of(described: Dataset, published: dict[str, Any]) -> str:
+    """The licence of a row as amt.licences names it: its own, or the dataset's."""
+    own = published[described.licence_column] if described.licence_column else None
+    return canonical(own or described.licence)
 
 
 def _row(described: Dataset, unified: Unified) -> dict[str, Any]:

@@ -27,8 +27,6 @@ class Unified:
     instructions: dict[str, Any] | None = None
     starter_code: str | None = None
     reference_solution: str | None = None
-    licence: str | None = None
-    """Of this row, where the dataset declares one a row; None means the dataset's."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +48,7 @@ class Dataset:
     split: str
     """One split, or several joined by +."""
     licence: str
-    """As its card declares it: an SPDX identifier where there is one, "not declared" where it says nothing."""
+    """As its card declares it, by its name in amt.licences."""
     columns: pa.Schema
     """All published columns."""
     needs: tuple[str, ...]
@@ -58,6 +56,8 @@ class Dataset:
     unify: Callable[[dict[str, Any]], Unified | LeftOut]
     optional: tuple[str, ...] = ()
     """Columns of `needs` that some configurations lack: null there."""
+    licence_column: str | None = None
+    """Where rows declare licences of their own; a row that does not has the dataset's."""
     gated: bool = False
     """The hub hands it out to accounts that accepted its terms: a token is needed."""
     files: tuple[str, ...] = ()

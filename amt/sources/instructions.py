@@ -65,7 +65,8 @@ NEMOTRON_IF = Dataset(
             ("system_prompt", TEXT),
         ]
     ),
-    needs=("input", "args", "category"),
+    needs=("input", "args", "category", "license"),
+    licence_column="license",
     unify=_nemotron_if,
 )
 

@@ -68,6 +68,7 @@ BIG_MATH_RL_VERIFIED = Dataset(
     config="default",
     split="train",
     licence="apache-2.0",
+    gated=True,
     columns=pa.schema(
         [
             ("problem", TEXT),

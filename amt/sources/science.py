@@ -95,7 +95,7 @@ CHEMISTRYQA = Dataset(
     hub_id="avaliev/ChemistryQA",
     config="default",
     split="train+validation+test",
-    licence="C-UDA",
+    licence="c-uda-1.0",
     columns=pa.schema(
         [
             ("question", TEXT),
@@ -121,7 +121,6 @@ def _nemotron_science(row: dict[str, Any]) -> Unified | LeftOut:
         query=last_question(row["input"]),
         origin=row["generator"],
         ground_truth=answer.strip(),
-        licence=row["license"],
     )
 
 
@@ -146,6 +145,7 @@ NEMOTRON_SCIENCE = Dataset(
         ]
     ),
     needs=("input", "output", "license", "reasoning", "generator"),
+    licence_column="license",
     unify=_nemotron_science,
 )
 

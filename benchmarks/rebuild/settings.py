@@ -67,7 +67,7 @@ VALUES: dict[str, Any] = {
     "name": "other",
     "seed": 7,
     "published": {"scores": {"aime_like": 0.5}},
-    "collect.exclude_licences": ["gpl-3.0"],
+    "collect.exclude_licences": ["c-uda-1.0"],
     "curate.fingerprint.shingle_words": 4,
     "curate.fingerprint.permutations": 64,
     "curate.unique.near_duplicates.bands": 16,

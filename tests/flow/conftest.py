@@ -9,10 +9,16 @@ from amt.rows import LEDGER, canonical_json, write_rows
 
 # Rows 1 to 6 of "sums", 1 and 2 of "chats"; what is kept by each stage can be followed by eye.
 ALL = [*(f"sums:{number}" for number in range(1, 7)), "chats:1", "chats:2"]
+
+
+def came_from(raw_row):
+    return canonical_json({"licence": "mit", "raw_row": raw_row})
+
+
 LINES = {
     "data/queries/sums.ledger.parquet": [
-        *(("queries", name, "kept", None, canonical_json({"raw_row": int(name[-1])})) for name in ALL[:6]),
-        ("queries", "sums:7", "dropped", "no_ground_truth", '{"raw_row":0}'),
+        *(("queries", name, "kept", None, came_from(int(name[-1]))) for name in ALL[:6]),
+        ("queries", "sums:7", "dropped", "no_ground_truth", came_from(0)),
     ],
     "data/queries/chats.ledger.parquet": [("queries", name, "kept", None, None) for name in ALL[6:]],
     "data/curated/clean/ledger/00.parquet": [

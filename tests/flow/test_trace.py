@@ -11,7 +11,7 @@ from tests.flow.conftest import write
 def test_a_row_from_the_raw_file_to_the_checkpoints(ledgers):
     assert trace(ledgers, "sums:1") == [
         "sums:1",
-        "  collect           came in; row 1 (from 0) of data/raw/sums/",
+        "  collect           came in; row 1 (from 0) of data/raw/sums/, licence mit",
         "  clean             kept",
         "  unique            kept",
         "  decontaminate     kept",
@@ -57,7 +57,7 @@ def test_one_response_with_the_life_of_its_row(ledgers):
          "left out by unique, exact duplicate"),
         ("sums:5", "  decontaminate     left out: benchmark exact (benchmark aime; item aime:9; score 1)",
          "left out by decontaminate, benchmark exact"),
-        ("sums:7", "  collect           left out: no ground truth; row 0 (from 0) of data/raw/sums/",
+        ("sums:7", "  collect           left out: no ground truth; row 0 (from 0) of data/raw/sums/, licence mit",
          "left out by collect, no ground truth"),
         ("sums:3", "  pass rates        left out: too long", "no model was trained on it"),
         ("chats:2", "  RL stage 2        left out: not drawn", "no model was trained on it"),
