@@ -5,6 +5,7 @@ key, wrong type or value out of bounds fails before any job starts. Fields cite 
 AM-Thinking-v1 paper that they come from.
 """
 
+import re
 from collections.abc import Iterator
 from datetime import date
 from difflib import get_close_matches
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from amt.errors import ParamsError
 from amt.licences import LICENCES, is_known
@@ -27,6 +28,17 @@ LanguageCode = Annotated[str, Field(pattern="^[a-z]{2,3}$")]
 """ISO 639: en, zh, de, ..."""
 Name = Annotated[str, Field(pattern="^[a-z0-9_]+$")]
 """What names files and rules."""
+
+
+def _is_commit(revision: str) -> str:
+    """A branch or a tag names other content tomorrow, and a shortened hash the hub does not take."""
+    if not re.fullmatch("[0-9a-f]{40}", revision):
+        raise ValueError(f": {revision!r} is no commit: of that, all 40 digits (0-9a-f) are needed")
+    return revision
+
+
+Commit = Annotated[str, AfterValidator(_is_commit)]
+"""Full hash of a commit on the hub. `git ls-remote` of a page's address prints the newest, beside HEAD."""
 Category = Literal["math", "code", "science", "instruction_follow", "general_chat"]
 
 SOURCES = (
@@ -66,7 +78,7 @@ class Source(Section):
 
     origin: Literal["samples", "hub", "local"]
     """samples: the rows that ship with the adapter. hub: Hugging Face, at `revision`. local: files at `path`."""
-    revision: str | None
+    revision: Commit | None
     """Commit of the dataset on the hub. Null with origin hub is enough to plan; fetching then fails and names this
     key."""
     path: str | None
@@ -119,7 +131,7 @@ class Benchmark(Section):
     """Dataset on the hub; null with origin standin."""
     hub_config: str | None
     """Configuration (version) of the dataset on the hub, e.g. release_v5 of LiveCodeBench."""
-    revision: str | None
+    revision: Commit | None
     """As of a source."""
     window: Window | None
     """Only questions published in it; null takes all [5.1.1: LiveCodeBench of October 2024 to February 2025]."""
@@ -353,7 +365,7 @@ class BaseLanguageModel(Section):
     """standin: trained here from random weights. hub: Hugging Face, at `revision` [4.1: Qwen2.5-32B]."""
     hub_id: str | None
     """Model on the hub; null with origin standin."""
-    revision: str | None
+    revision: Commit | None
     """Commit of the model on the hub. Null with origin hub is enough to plan, not to fetch."""
     architecture: Architecture | None
     """Of the stand-in; null with origin hub."""
@@ -368,7 +380,7 @@ class RewardModel(Section):
     """standin: trained here on generated comparisons. hub: Hugging Face, at `revision`."""
     hub_id: str | None
     """Model on the hub; null with origin standin."""
-    revision: str | None
+    revision: Commit | None
     """Commit of the model on the hub. Null with origin hub is enough to plan, not to fetch."""
     comparisons: Annotated[int, Field(ge=64)] | None
     """Generated comparisons that the stand-in is trained on; some more, a share of them, are held out to judge it."""

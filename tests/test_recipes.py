@@ -42,7 +42,6 @@ def test_sources_are_the_datasets_of_section_2_1(paper):
     chat += ["openhermes_2_5"]
     assert set(paper.sources) == {*math, *code, *science, *instructions, *chat}
     assert {source.origin for source in paper.sources.values()} == {"hub"}
-    assert paper.sources["aime_1983_2024"].revision == "6283828"  # reference [19]
 
 
 def test_models(paper):
@@ -248,8 +247,13 @@ def test_faults_name_their_key(tmp_path, changes, message):
         ({"rl_set__stage2__code": None}, "rl_set.stage2.code"),
         ({"sources__meta_math_qa": {"origin": "samples", "revision": None, "path": None, "limit": None, "shards": 1}},
          "sources.meta_math_qa: no such source (nearest: metamathqa)"),
-        ({"sources__kodcode": {"origin": "hub", "revision": "a1", "path": None, "limit": None, "shards": 1}},
+        ({"sources__kodcode": {"origin": "hub", "revision": None, "path": None, "limit": None, "shards": 1}},
          "sources.kodcode: no such source (nearest: kodcode_v1)"),
+        ({"sources__deepcoder__revision": "main"}, "sources.deepcoder.revision: 'main' is no commit: of that, all 40 "),
+        ({"sources__deepcoder__revision": "6283828"}, "sources.deepcoder.revision: '6283828' is no commit"),
+        ({"benchmarks__aime_like__revision": "v1.0"}, "benchmarks.aime_like.revision: 'v1.0' is no commit"),
+        ({"models__base__revision": "A1B2C3D4E5" * 4}, "models.base.revision: 'A1B2C3D4E5A1B2C3D4E5"),
+        ({"models__reward__revision": "a1b2c3d4e5" * 4 + "\n"}, "models.reward.revision: 'a1b2c3d4e5"),
         ({"collect__exclude_licences": ["mit", "cc-by-nc"]},
          "collect.exclude_licences: there is no licence cc-by-nc (there are: apache-2.0, c-uda-1.0, cc, cc-by-4.0, "),
         ({"sources__deepcoder__path": "rows.jsonl"}, "sources.deepcoder.path: rows.jsonl, but its origin is samples"),

@@ -117,7 +117,8 @@ def write_hub_rows(described: Dataset, settings: Source, path: Path) -> int:
     if settings.revision is None:
         raise SourceError(
             f"sources.{described.name} has origin hub but no revision: what is built must not depend on the day. "
-            f"Set sources.{described.name}.revision to a commit of https://huggingface.co/datasets/{described.hub_id}."
+            f"Set sources.{described.name}.revision to a commit of https://huggingface.co/datasets/{described.hub_id}, "
+            f"of which `git ls-remote https://huggingface.co/datasets/{described.hub_id} HEAD` prints the newest."
         )
     if described.files:
         urls = [_url(described, settings.revision, file) for file in described.files]

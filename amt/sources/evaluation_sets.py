@@ -34,7 +34,8 @@ def write_hub_benchmark(name: str, settings: Benchmark, path: Path) -> None:
     if settings.revision is None or settings.hub_id is None:
         raise SourceError(
             f"benchmarks.{name} has origin hub but no hub_id or revision: a score must not depend on the day. "
-            f"Set benchmarks.{name}.revision to a commit of {settings.hub_id or 'the dataset'}."
+            f"Set benchmarks.{name}.revision to a commit of {settings.hub_id or 'the dataset'}, of which "
+            f"`git ls-remote https://huggingface.co/datasets/{settings.hub_id or 'ID'} HEAD` prints the newest."
         )
     read: dict[str, Callable[[str, Benchmark], list[dict[str, Any]]]] = {
         "math": _math_rows,

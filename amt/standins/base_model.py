@@ -169,7 +169,8 @@ def fetch_model(model: Path, hub_id: str | None, revision: str | None, *, key: s
     """Download `hub_id` at `revision`. `key` is where the recipe names them."""
     for name, value in (("hub_id", hub_id), ("revision", revision)):
         if value is None:
-            raise ParamsError(f"{key}.origin is hub, but {key}.{name} is null. Set it in the recipe.")
+            newest = f"`git ls-remote https://huggingface.co/{hub_id or 'ID'} HEAD` prints the newest commit"
+            raise ParamsError(f"{key}.origin is hub, but {key}.{name} is null. Set it in the recipe: {newest}.")
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
 

@@ -240,7 +240,7 @@ def _of_sources() -> Iterator[Edit]:
         # The report names the sources, not how many rows were taken; that key is part of its section all the same.
         yield _set(f"sources.{source}.limit", 25, (f"raw-{source}", "report"))
         # Of the hub: rows of the samples stay as they are.
-        yield _set(f"sources.{source}.revision", "abcdef0", ("report",), reaches=(f"raw-{source}",))
+        yield _set(f"sources.{source}.revision", "abcdef0123" * 4, ("report",), reaches=(f"raw-{source}",))
     first, second, *others = SOURCES
     yield _edit(
         "sources in another order",
@@ -276,7 +276,7 @@ def _of_benchmarks() -> Iterator[Edit]:
         for option, value in (
             ("hub_id", "some/where"),
             ("hub_config", "release"),
-            ("revision", "abcdef0"),
+            ("revision", "abcdef0123" * 4),
             ("window", {"first": date(2024, 10, 1), "last": date(2025, 2, 1)}),
         ):
             yield _set(f"{key}.{option}", value, ("report",), reaches=(made, "evaluate", *curve))

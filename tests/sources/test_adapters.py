@@ -26,6 +26,7 @@ from amt.sources.conversations import strip_prompt_suffix
 SAMPLES = Path(__file__).parents[2] / "amt" / "sources" / "samples"
 
 QUESTION = "What is 1 + 1?"
+COMMIT = "a1b2c3d4e5" * 4
 TURNS = [{"role": "user", "content": QUESTION}, {"role": "assistant", "content": "It is 2."}]
 CASES = [{"fn_name": None, "input": "1\n", "output": "2\n", "type": "stdin_stdout"}]
 OPTIONS = {f"answer_option_{number}": text for number, text in enumerate(["1", "2", "3", None, ""], start=1)}
@@ -674,7 +675,8 @@ def test_an_unknown_source_is_a_clear_error(tmp_path):
 
 
 def test_the_hub_needs_a_revision(tmp_path):
-    with pytest.raises(SourceError, match=r"Set sources\.numinamath\.revision to a commit of https://huggingface"):
+    wanted = r"Set sources\.numinamath\.revision .*`git ls-remote https://\S+/AI-MO/NuminaMath-CoT HEAD` prints"
+    with pytest.raises(SourceError, match=wanted):
         write_raw(
             "numinamath",
             Source(origin="hub", revision=None, path=None, limit=5, shards=1),
@@ -690,7 +692,7 @@ def test_rows_of_a_hub_dataset_are_streamed_projected_and_limited(tmp_path):
     rows = read_samples(DATASETS["nemotron_if"], SAMPLES / "nemotron_if.jsonl", 7)
     (folder / "instruction_following.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     described = replace(DATASETS["nemotron_if"], hub_id=str(folder), config=None, split="train")
-    settings = Source(origin="hub", revision="a1b2c3", path=None, limit=5, shards=1)
+    settings = Source(origin="hub", revision=COMMIT, path=None, limit=5, shards=1)
     assert write_hub_rows(described, settings, tmp_path / "rows.parquet") == 5
     found = pq.read_table(tmp_path / "rows.parquet")
     assert found.column_names == ["input", "args", "category", "license"]
@@ -700,7 +702,7 @@ def test_rows_of_a_hub_dataset_are_streamed_projected_and_limited(tmp_path):
     with pytest.raises(SourceError, match=r"lacks column licence \(it has: input, args, category, license"):
         write_hub_rows(lacking, settings, tmp_path / "other.parquet")
     absent = replace(described, hub_id=str(tmp_path / "absent"))
-    with pytest.raises(SourceError, match=r"at a1b2c3 cannot be read.*sources\.nemotron_if\.revision"):
+    with pytest.raises(SourceError, match=rf"at {COMMIT} cannot be read.*sources\.nemotron_if\.revision"):
         write_hub_rows(absent, settings, tmp_path / "other.parquet")
     assert not (tmp_path / "other.parquet").exists()
 
@@ -715,7 +717,7 @@ def test_several_splits_are_read_one_after_the_other(tmp_path):
     for split, part in (("default", rows[:4]), ("extended", rows[4:])):
         (folder / f"{split}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in part))
     described = replace(DATASETS["openr1_math_220k"], hub_id=str(folder))
-    settings = Source(origin="hub", revision="a1b2c3", path=None, limit=None, shards=1)
+    settings = Source(origin="hub", revision=COMMIT, path=None, limit=None, shards=1)
     assert write_hub_rows(described, settings, tmp_path / "rows.parquet") == 7
     assert [row["uuid"] for row in read_rows(tmp_path / "rows.parquet")] == [row["uuid"] for row in rows]
     assert write_hub_rows(described, settings.model_copy(update={"limit": 5}), tmp_path / "rows.parquet") == 5
@@ -734,7 +736,7 @@ def test_files_of_a_repository_are_read_where_it_cannot_be_loaded(tmp_path):
         _written(tmp_path / "published", file, rows[2 * number : 2 * number + 2])
     (tmp_path / "published" / "published.py").write_text("raise SystemExit")
     described = replace(DATASETS[name], hub_id=str(tmp_path / "published"))
-    settings = Source(origin="hub", revision="a1b2c3", path=None, limit=None, shards=1)
+    settings = Source(origin="hub", revision=COMMIT, path=None, limit=None, shards=1)
     assert write_hub_rows(described, settings, tmp_path / "rows.parquet") == 10
     found = read_rows(tmp_path / "rows.parquet")
     assert [row["question_id"] for row in found] == [row["question_id"] for row in rows]
@@ -755,7 +757,7 @@ def test_configurations_may_have_columns_of_their_own(tmp_path):
         _written(tmp_path / "published", f"{part}.jsonl", published)
     (tmp_path / "published" / "README.md").write_text(f"---\nconfigs:{configs}\n---\n")
     described = replace(DATASETS["deepcoder"], hub_id=str(tmp_path / "published"))
-    settings = Source(origin="hub", revision="a1b2c3", path=None, limit=None, shards=1)
+    settings = Source(origin="hub", revision=COMMIT, path=None, limit=None, shards=1)
     assert write_hub_rows(described, settings, tmp_path / "rows.parquet") == 6
     found = read_rows(tmp_path / "rows.parquet")
     assert [row["problem"] for row in found] == [row["problem"] for row in rows]

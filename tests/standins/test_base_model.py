@@ -101,11 +101,14 @@ def test_learning_rate_rises_for_a_twentieth_and_falls_to_a_tenth(step, expected
     assert learning_rate(step, 100, 1.0) == pytest.approx(expected)
 
 
+COMMIT = "a1b2c3d4e5" * 4
+
+
 def hub_model(**changed):
     values = {
         "origin": "hub",
         "hub_id": "Qwen/Qwen2.5-32B",
-        "revision": "main",
+        "revision": COMMIT,
         "architecture": None,
         "pretraining": None,
     }
@@ -122,6 +125,6 @@ def test_without_a_connection_the_message_says_what_to_do_and_nothing_is_left(tm
     # A port that nothing listens on: the connection is refused at once.
     monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
-    with pytest.raises(SourceError, match=r"Qwen2\.5-32B at main could not be downloaded(.|\n)*origin: standin"):
+    with pytest.raises(SourceError, match=rf"Qwen2\.5-32B at {COMMIT} could not be downloaded(.|\n)*origin: standin"):
         fetch_base_model(tmp_path / "model", settings=hub_model())
     assert not list(tmp_path.glob("*model*"))
