@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from amt.errors import ParamsError
 from amt.licences import LICENCES, is_known
@@ -39,6 +39,16 @@ def _is_commit(revision: str) -> str:
 
 Commit = Annotated[str, AfterValidator(_is_commit)]
 """Full hash of a commit on the hub. `git ls-remote` of a page's address prints the newest, beside HEAD."""
+
+
+def _is_text(day: Any) -> Any:
+    """Without quotes a day is no text to YAML, and DVC cannot remember a run by it."""
+    if isinstance(day, date):
+        raise ValueError(f': {day} stands without quotes. Write "{day}"')
+    return day
+
+
+Day = Annotated[date, BeforeValidator(_is_text)]
 Category = Literal["math", "code", "science", "instruction_follow", "general_chat"]
 
 SOURCES = (
@@ -90,6 +100,9 @@ class Source(Section):
 
 
 class Collect(Section):
+    contests_before: Day
+    """Rows from programming contests of this day or later are left out: they are of the evaluation window, or after it
+    [2.1, 5.1.1]. No code benchmark may take questions of days before it."""
     exclude_licences: list[str]
     """Licences whose rows are left out, by their names in amt.licences: cc-by-nc-4.0, not declared, ..."""
 
@@ -102,18 +115,10 @@ class Collect(Section):
 class Window(Section):
     """Days on which a question was published, both included."""
 
-    first: date
+    first: Day
     """First day."""
-    last: date
+    last: Day
     """Last day."""
-
-    @field_validator("first", "last", mode="before")
-    @classmethod
-    def _is_text(cls, day: Any) -> Any:
-        """Without quotes a day is no text to YAML, and DVC cannot remember a run by it."""
-        if isinstance(day, date):
-            raise ValueError(f': {day} stands without quotes. Write "{day}"')
-        return day
 
     def faults(self) -> Iterator[str]:
         if self.last < self.first:
@@ -621,6 +626,8 @@ class Recipe(Section):
             yield from _source_faults(name, source)
         for name, benchmark in self.benchmarks.items():
             yield from _benchmark_faults(f"benchmarks.{name}", benchmark)
+            if benchmark.kind == "code":
+                yield from _trained_on(f"benchmarks.{name}.window", benchmark.window, self.collect.contests_before)
         yield from _lacking("models.base", self.models.base, standin=("architecture", "pretraining"))
         yield from _lacking("models.reward", self.models.reward, standin=("comparisons", "learning_rate"))
         if self.evaluation.curve_benchmark not in self.benchmarks:
@@ -672,6 +679,16 @@ def _benchmark_faults(key: str, benchmark: Benchmark) -> Iterator[str]:
     if benchmark.questions is None or benchmark.questions > most:
         given = "null" if benchmark.questions is None else benchmark.questions
         yield f"{key}.questions: {given}, but the stand-in set of kind {benchmark.kind} has {most}"
+
+
+def _trained_on(key: str, window: Window | None, contests_before: date) -> Iterator[str]:
+    first = date.min if window is None else window.first
+    if first < contests_before:
+        begins = f"null, which is all days since {first}" if window is None else f"it begins on {first}"
+        yield (
+            f"{key}: {begins}, but contests before {contests_before} are trained on. Set collect.contests_before to "
+            f'"{first}" or earlier, or begin later'
+        )
 
 
 def _lacking(

@@ -23,6 +23,7 @@ def main(args, recipe):
         recipe.collect.exclude_licences,
         shard=args.shard,
         shards=recipe.sources[args.source].shards,
+        contests_before=recipe.collect.contests_before,
     )
     write_report(args.report, asdict(report))
 

@@ -11,7 +11,7 @@ import zlib
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -260,6 +260,7 @@ def write_queries(
     excluded_licences: Collection[str] = (),
     shard: int = 0,
     shards: int = 1,
+    contests_before: date | None = None,
 ) -> CollectReport:
     """Read raw Parquet, write unified queries and what became of every raw row, with its licence; returns the counts.
 
@@ -271,7 +272,7 @@ def write_queries(
     kept = []
     licences: Counter[str] = Counter()
     published = list(_published(described, raw, shard, shards))
-    unified = unify(described, [row for _, row in published], excluded_licences)
+    unified = unify(described, [row for _, row in published], excluded_licences, contests_before)
     for (number, as_published), row in zip(published, unified, strict=True):
         licence = licence_of(described, as_published)
         place = canonical_json({"raw_row": number, "licence": licence})
@@ -327,16 +328,22 @@ class LeftOutRow:
 
 
 def unify(
-    described: Dataset, published: list[dict[str, Any]], excluded_licences: Collection[str] = ()
+    described: Dataset,
+    published: list[dict[str, Any]],
+    excluded_licences: Collection[str] = (),
+    contests_before: date | None = None,
 ) -> Iterator[dict[str, Any] | LeftOutRow]:
     """One entry a published row, in order: a row of amt.rows.QUERY, or what names a row that was left out.
 
     Rows that would have the same id, because they are the same or the dataset names them so, are numbered.
+
+    Args:
+        contests_before: rows from contests of this day or later are left out; None takes all.
     """
     excluded = set(map(canonical, excluded_licences))
     occurrences: Counter[str] = Counter()
     for row in published:
-        unified = described.unify(row)
+        unified = _EVALUATED if is_evaluated(described, row, contests_before) else described.unify(row)
         if isinstance(unified, Unified) and not unified.query:
             unified = LeftOut("empty_query")
         if isinstance(unified, Unified) and is_excluded(licence_of(described, row), excluded):
@@ -352,8 +359,17 @@ def unify(
         yield LeftOutRow(name, unified.reason) if isinstance(unified, LeftOut) else {"row_id": name, **content}
 
 
+_EVALUATED = LeftOut("of_the_evaluation_window")
 LEFT_OUT = "left out"
 """Keeps ids of rows that were left out apart from those of queries."""
+
+
+def is_evaluated(described: Dataset, published: dict[str, Any], contests_before: date | None) -> bool:
+    """Whether a row is from a contest of `contests_before` or later, or might be."""
+    if described.contest_day is None or contests_before is None:
+        return False
+    day = described.contest_day(published)
+    return day is None or day >= contests_before
 
 
 def licence_of(described: Dataset, published: dict[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 import pyarrow as pa
@@ -54,6 +55,9 @@ class Dataset:
     needs: tuple[str, ...]
     """The columns that `unify` reads: what is downloaded of the hub, and checked to be there."""
     unify: Callable[[dict[str, Any]], Unified | LeftOut]
+    contest_day: Callable[[dict[str, Any]], date | None] | None = None
+    """When the contest of a published row took place (UTC), None where the row does not say: contests of some days are
+    an evaluation set [5.1.1]. None for datasets without such rows."""
     optional: tuple[str, ...] = ()
     """Columns of `needs` that some configurations lack: null there."""
     licence_column: str | None = None

@@ -1,7 +1,7 @@
 """Code of paper section 2.1. A row whose tests cannot be used is left out: nothing could verify it."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pyarrow as pa
@@ -18,9 +18,6 @@ from amt.sources.conversations import last_question, strip_prompt_suffix
 from amt.sources.dataset import TEXT, TEXTS, TURNS, Dataset, LeftOut, Unified
 
 _WITHOUT_TESTS = LeftOut("no_usable_tests")
-EVALUATED_FROM = "2024-10-01"
-"""Problems of contests from this day on are the paper's evaluation set (LiveCodeBench, 5.1.1)."""
-_EVALUATED = LeftOut("of_the_evaluation_window")
 
 
 def _json(text: str | None) -> Any:
@@ -311,9 +308,14 @@ DEEPCODER = Dataset(
 )
 
 
+def _livecodebench_day(row: dict[str, Any]) -> date | None:
+    try:
+        return date.fromisoformat((row["contest_date"] or "")[:10])
+    except ValueError:
+        return None
+
+
 def _livecodebench(row: dict[str, Any]) -> Unified | LeftOut:
-    if row["contest_date"] is None or str(row["contest_date"])[:10] >= EVALUATED_FROM:
-        return _EVALUATED
     cases = (_json(row["public_test_cases"]) or []) + (
         private_cases(row["private_test_cases"]) if row["private_test_cases"] else []
     )
@@ -362,15 +364,20 @@ LIVECODEBENCH_GENERATION = Dataset(
         "metadata",
     ),
     unify=_livecodebench,
+    contest_day=_livecodebench_day,
     # release_v5; its loading script is refused by datasets from version 4 on.
     files=("test.jsonl", "test2.jsonl", "test3.jsonl", "test4.jsonl", "test5.jsonl"),
 )
 
 
+def _codeforces_day(row: dict[str, Any]) -> date | None:
+    try:
+        return None if row["contest_start"] is None else datetime.fromtimestamp(row["contest_start"], UTC).date()
+    except (ValueError, OverflowError, OSError):  # no time of our calendar
+        return None
+
+
 def _codeforces(row: dict[str, Any]) -> Unified | LeftOut:
-    start = row["contest_start"]
-    if start is None or datetime.fromtimestamp(start, UTC).date().isoformat() >= EVALUATED_FROM:
-        return _EVALUATED
     if row["interaction_format"]:
         return LeftOut("interactive")
     tests = from_stdin([(case["input"], case["output"]) for case in row["examples"] or []])
@@ -418,6 +425,7 @@ CODEFORCES_COTS = Dataset(
     ),
     needs=("id", "contest_type", "contest_start", "interaction_format", "examples", "prompt"),
     unify=_codeforces,
+    contest_day=_codeforces_day,
 )
 
 

@@ -67,6 +67,7 @@ VALUES: dict[str, Any] = {
     "name": "other",
     "seed": 7,
     "published": {"scores": {"aime_like": 0.5}},
+    "collect.contests_before": "2024-09-30",
     "collect.exclude_licences": ["c-uda-1.0"],
     "curate.fingerprint.shingle_words": 4,
     "curate.fingerprint.permutations": 64,
