@@ -295,7 +295,8 @@ class FilterResponses(Section):
     max_perplexity: PositiveFloat
     """Responses above it are dropped [2.3; the paper gives no figure]."""
     ngram_words: Positive
-    """Shortest phrase, in words, whose consecutive repetition counts [2.3; the paper gives no figure]."""
+    """Shortest phrase, in words (letters of scripts without spaces), whose consecutive repetition counts [2.3; the paper
+    gives no figure]."""
     ngram_repeats: Annotated[int, Field(ge=2)]
     """Consecutive occurrences from which a response is dropped [2.3; the paper gives no figure]."""
 

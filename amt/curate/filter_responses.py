@@ -8,7 +8,8 @@ one line a response, under its response_id. The first reason that applies counts
     unfinished             it stopped for another reason, e.g. content_filter
     structure_no_think     not exactly one complete <think> part, at the beginning
     structure_no_answer    not exactly one complete <answer> part behind it, or an empty one
-    repetition             a phrase of at least ngram_words words occurs ngram_repeats times in a row
+    repetition             a phrase of at least ngram_words words occurs ngram_repeats times in a row, or a loop
+                           of anything is long
     perplexity             above max_perplexity, or not a number
 """
 
@@ -17,13 +18,17 @@ import re
 from pathlib import Path
 
 import numpy as np
+import regex
+from numba import njit
 
+from amt.curate.normal_form import WITHOUT_SPACES
 from amt.errors import DataError
 from amt.ledger import Ledger, write_report
 from amt.params import FilterResponses
 from amt.rows import PERPLEXITY, QUERY, RESPONSE, read_rows, write_rows
 
 _TAG = re.compile(r"</?(?:think|answer)>")
+_WORD = regex.compile(rf"[{WITHOUT_SPACES}]|[^\s{WITHOUT_SPACES}]+")
 
 
 def filter_responses(
@@ -81,20 +86,63 @@ def structure_fault(response: str) -> str | None:
 
 
 def repeated_phrase(text: str, shortest: int, repeats: int) -> str | None:
-    """The first phrase of at least `shortest` words that occurs `repeats` times in a row, or None.
+    """The shortest phrase of at least `shortest` words that occurs `repeats` times in a row, or None.
 
-    A phrase of p words repeats where (repeats - 1) * p words running equal the one p places before: one pass for
-    each p up to 1/repeats of the text. Rows of numbers, as in tables and sequences, are no phrases: one needs a letter.
+    Of scripts without spaces a letter is a word. Rows of numbers and signs, as in tables and sequences, are no phrases:
+    one needs a word with a letter. But what goes on over LONG_RUN words is a loop whatever it is made of.
     """
-    spoken = _TAG.sub(r" \g<0> ", text).split()
-    number_of = {word: number for number, word in enumerate(dict.fromkeys(spoken))}
-    words = np.array([number_of[word] for word in spoken], dtype=np.int32)
+    spaced = _TAG.sub(r" \g<0> ", text)
+    spans, is_said = _words(spaced)
+    number_of: dict[str, int] = {}
+    words = np.array([number_of.setdefault(spaced[slice(*span)], len(number_of)) for span in spans], dtype=np.int64)
+    first, length = _repetition(words, np.cumsum([0, *is_said]), shortest, repeats, LONG_RUN)
+    if length == 0:
+        return None
+    return " ".join(spaced[spans[first][0] : spans[first + length - 1][1]].split())
+
+
+LONG_RUN = 1000
+"""Words of a repetition from which it counts whatever it says: no table of equal rows is as long."""
+LONGEST_WORD = 100
+"""Characters of the longest word; longer ones (a laugh without end, a formula) are looked through by character, and
+these are no words with a letter."""
+
+
+def _words(text: str) -> tuple[list[tuple[int, int]], list[bool]]:
+    """(first character, end) of each word, and whether it has a letter."""
+    spans, is_said = [], []
+    for found in _WORD.finditer(text):
+        start, end = found.span()
+        if end - start > LONGEST_WORD:
+            spans += [(place, place + 1) for place in range(start, end)]
+            is_said += [False] * (end - start)
+        else:
+            spans.append((start, end))
+            is_said.append(any(map(str.isalpha, found[0])))
+    return spans, is_said
+
+
+@njit(cache=True)
+def _repetition(words, said_before, shortest, repeats, long_run):
+    """(first word, words of the phrase) of the shortest repetition that counts, (0, 0) if there is none.
+
+    A phrase of p words repeats where (repeats - 1) * p words running equal the one p places behind them. Such a run
+    passes a multiple of p, so that it is enough to look around those: few comparisons for each p.
+
+    Args:
+        said_before: [words + 1] words with a letter before each place.
+    """
     for length in range(shortest, len(words) // repeats + 1):
-        same = np.concatenate([[0], (words[length:] == words[:-length]).astype(np.int32), [0]])
-        edges = np.diff(same)
-        starts, ends = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
-        for start in starts[ends - starts >= (repeats - 1) * length]:
-            phrase = " ".join(spoken[start : start + length])
-            if any(character.isalpha() for character in phrase):
-                return phrase
-    return None
+        place = 0
+        while place + length < len(words):
+            first, end = place, place
+            while first > 0 and words[first - 1] == words[first - 1 + length]:
+                first -= 1
+            while end + length < len(words) and words[end] == words[end + length]:
+                end += 1
+            if end - first >= (repeats - 1) * length and (
+                said_before[first + length] > said_before[first] or end - first + length >= long_run
+            ):
+                return first, length
+            place += length * max(1, (end - place) // length)
+    return 0, 0

@@ -41,13 +41,16 @@ _SPELLINGS = str.maketrans(
 NUMBER, WORD, SIGN, CURRENCY, OPENING, CLOSING = 1, 2, 3, 4, 5, 6
 """Kinds of tokens."""
 
+WITHOUT_SPACES = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}"
+"""Scripts that are written without spaces, where a letter stands for a word."""
+
 # What a character is; a character may be several things.
 _NUMERAL, _LETTER, _MARK, _ALONE, _SIGN, _CURRENCY, _OPENING, _CLOSING = (1 << bit for bit in range(8))
 _PROPERTIES = {
     _NUMERAL: r"\p{N}",
     _LETTER: r"\p{L}",
     _MARK: r"\p{M}",
-    _ALONE: r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}]",  # scripts without spaces
+    _ALONE: f"[{WITHOUT_SPACES}]",
     _SIGN: r"[-+*/=<>^%|~\p{Sm}]",
     _CURRENCY: r"[\p{Sc}&&[^$]]",  # $ encloses formulas
     _OPENING: r"[(\[{]",

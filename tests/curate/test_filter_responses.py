@@ -124,10 +124,67 @@ def test_a_null_perplexity_is_an_error_that_names_the_column(run_filter, tmp_pat
         ("one two three four x one two three four x one two three four", None),
         ("1 2 3 4 " * 5, None),  # a table of numbers
         ("", None),
+        # Scripts without spaces, and mixed with others.
+        ("让我再检查一遍这个答案。" * 3, "让我再检查一遍这个答案。"),
+        ("让我再检查一遍这个答案。" * 2, None),
+        ("もう一度確認します " * 3, "もう一度確認します"),
+        ("ลองดูอีกครั้ง" * 3, "ลองดูอีกครั้ง"),
+        ("所以 x = 3 。" * 3, "所以 x = 3 。"),
+        ("哈" * 11, None),
+        ("哈" * 12, "哈哈哈哈"),
+        # A loop that says nothing, once it is long.
+        ("0 " * 5000, "0 0 0 0"),
+        ("= " * 5000, "= = = ="),
+        ("hahaha" * 5000, "haha"),
+        ("12 + 7 = 19 " * 500, "12 + 7 = 19"),
+        ("0 " * 1000, "0 0 0 0"),
+        ("0 " * 999, None),
+        # Long, but no loop: a formula, a great number, a grid of numbers.
+        (r"\frac{1}{2}+" * 40, None),
+        ("1" + "0" * 900, None),
+        ("| 0 | 0 | 1 | 0 |\n" * 100, None),
+        ("".join(f"{n} {n * n} {n**3}\n" for n in range(2000)), None),
+        (" ".join(f"{n}+{m}={n + m}" for n in range(60) for m in range(60)), None),
     ],
 )
 def test_repeated_phrase(text, phrase):
     assert repeated_phrase(text, 4, 3) == phrase
+
+
+def has_repetition(words, shortest, repeats, long_run=None):
+    """The definition written out: some run of p >= shortest words stands `repeats` times in a row.
+
+    Args:
+        long_run: words that it must cover with what follows of it, where that matters.
+    """
+    for length in range(shortest, len(words) // repeats + 1):
+        running = 0
+        for place in range(len(words) - length):
+            running = running + 1 if words[place] == words[place + length] else 0
+            if running >= max((repeats - 1) * length, (long_run or 0) - length):
+                return True
+    return False
+
+
+@settings(deadline=None)
+@given(st.lists(st.sampled_from(["的", "一", " ab "]), max_size=24), st.integers(1, 4), st.integers(2, 4))
+def test_a_letter_of_a_script_without_spaces_is_a_word(words, shortest, repeats):
+    found = repeated_phrase("".join(words), shortest, repeats)
+    assert (found is not None) == has_repetition(words, shortest, repeats)
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.lists(st.sampled_from(["0", "1", "+", "="]), min_size=1, max_size=40),
+    st.integers(990, 1010),
+    st.lists(st.integers(2, 999).map(str), unique=True, max_size=5),
+    st.integers(1, 30),
+)
+def test_what_has_no_letters_counts_from_a_thousand_words_on(cell, words, others, shortest):
+    repeated = [cell[place % len(cell)] for place in range(words)]
+    text = [*others, *repeated, *others]
+    found = repeated_phrase(" ".join(text), shortest, 3)
+    assert (found is not None) == has_repetition(text, shortest, 3, long_run=1000)
 
 
 @settings(deadline=None)
