@@ -295,8 +295,8 @@ class FilterResponses(Section):
     max_perplexity: PositiveFloat
     """Responses above it are dropped [2.3; the paper gives no figure]."""
     ngram_words: Positive
-    """Shortest phrase, in words (letters of scripts without spaces), whose consecutive repetition counts [2.3; the paper
-    gives no figure]."""
+    """Shortest phrase, in words (letters of scripts without spaces), whose consecutive repetition counts [2.3; no
+    figure given]."""
     ngram_repeats: Annotated[int, Field(ge=2)]
     """Consecutive occurrences from which a response is dropped [2.3; the paper gives no figure]."""
 
@@ -408,11 +408,16 @@ class SftSet(Section):
     max_responses: Positive
     """Most responses kept of one query."""
     hard_below: Probability
-    """Queries whose verify score is below it are hard and keep up to max_responses; others keep one."""
+    """Queries whose pass rate is below it are hard and keep up to max_responses; others keep one."""
+    hard_below_reward: Probability
+    """The same of queries that a reward model judges, for their mean reward."""
     min_score: Probability
     """Responses scored below it are not trained on."""
     upsample: dict[Category, Positive]
     """Times that each sample of a category is repeated [4.1; figures not given]."""
+    max_samples: dict[Category, Positive | None]
+    """Most samples of a category, repeats included: of queries drawn by the seed, until the next would be too much.
+    Null takes all [Figure 4]."""
 
 
 class Sft(Section):

@@ -61,6 +61,15 @@ def test_sft_section_4_1(paper):
     assert sft.global_batch * sft.max_tokens == pytest.approx(2e6, rel=0.05)
 
 
+def test_mixture_figure_4(paper):
+    """Thousands of samples."""
+    most = paper.sft_set.max_samples
+    assert {name: samples / 1000 for name, samples in most.items()} == {
+        "math": 1008.9, "code": 465.4, "science": 122.2, "instruction_follow": 157.6, "general_chat": 1088.5,
+    }  # fmt: skip
+    assert sum(most.values()) == pytest.approx(2.84e6, rel=0.005)  # "approximately 2.84 million samples" [4.1]
+
+
 def test_rl_section_4_2(paper):
     grpo = paper.grpo
     assert (grpo.prompts, grpo.group_size, grpo.kl_coefficient) == (256, 16, 0)
@@ -118,7 +127,7 @@ STATED = """
     published.* curate.verify_math.multiple_choice models.base.hub_id
     benchmarks.*.kind benchmarks.*.samples benchmarks.*.prompt_suffix benchmarks.*.evaluate
     benchmarks.livecodebench.hub_config benchmarks.livecodebench.window
-    sft.learning_rate sft.epochs sft.global_batch sft.max_tokens sft.warmup
+    sft_set.max_samples.* sft.learning_rate sft.epochs sft.global_batch sft.max_tokens sft.warmup
     pass_rates.queries rl_set.stage1 rl_set.stage2 grpo.prompts grpo.group_size grpo.kl_coefficient
     grpo.stage?.learning_rate grpo.stage?.max_response_tokens
     evaluation.temperature evaluation.top_p evaluation.max_tokens evaluation.curve_benchmark evaluation.curve_questions

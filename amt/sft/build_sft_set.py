@@ -3,7 +3,8 @@
 Invariant: a sample is a whole conversation with exactly one trained span, its last response and end token.
 Equal (row_id, token ids) occur only as the declared repeats of a category. Every response is in the ledger, under its
 response_id: packed, or repeated, with its places (packed sequence, position), or dropped for the first of these that
-applies: not_scored, low_score, special_token, over_long, same_text, beyond_max_responses. The report has every query.
+applies: not_scored, low_score, special_token, over_long, same_text, beyond_max_responses, beyond_max_samples; of
+queries drawn after their category was full, for the last. The report has every query.
 """
 
 import json
@@ -48,7 +49,7 @@ PACK = pa.schema(
 )
 
 # How far the best response of a query came: the reason when none is trained on.
-_STAGES = ("no_response", "not_scored", "low_score", "special_token", "over_long")
+_STAGES = ("no_response", "not_scored", "low_score", "special_token", "over_long", "beyond_max_samples")
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,8 @@ def build_sft_set(
     Args:
         queries, responses, scores, queries_scored: one of each a shard.
         queries: Parquet of amt.rows.QUERY.
-        queries_scored: verify score of each query that has one; columns row_id and verify_score.
+        queries_scored: verify score of each query that has one; columns row_id, verify_score and pass_rate, which is
+            null where the score is a reward model's.
         max_tokens: samples longer than this are discarded, never cut.
     """
     rows = read_shards(queries, QUERY)
@@ -94,31 +96,36 @@ def build_sft_set(
             f"{_named(responses)} answers {len(strays)} queries that are not in {_named(queries)}, e.g. {min(strays)}."
         )
     score_of = {score["response_id"]: score for score in read_shards(scores, SCORE)}
-    verify_score = {row["row_id"]: row["verify_score"] for row in read_shards(queries_scored)}
+    hard = {row["row_id"] for row in read_shards(queries_scored) if _is_hard(row, settings)}
 
     chat = Chat(tokenizer)
     book = Ledger("sft_set")
     fates: Counter[str] = Counter()
     lost: Counter[str] = Counter()
     chosen: list[Sample] = []
-    for row in sorted(rows, key=lambda row: row["row_id"]):
-        usable, fate_of = _usable(row, offered[row["row_id"]], score_of, chat, settings, max_tokens, system_prompt)
-        score = verify_score.get(row["row_id"])
-        most = settings.max_responses if score is not None and score < settings.hard_below else 1
-        taken = _take(usable, most, score_of, seed, fate_of)
+    mixture = _Mixture(settings)
+    for row in sorted(rows, key=lambda row: (seed_for(seed, "sft_set", "mixture", row["row_id"]), row["row_id"])):
+        answers = offered[row["row_id"]]
+        if mixture.is_full(row["category"]):
+            taken, fate_of = [], {answer["response_id"]: "beyond_max_samples" for answer in answers}
+        else:
+            usable, fate_of = _usable(row, answers, score_of, chat, settings, max_tokens, system_prompt)
+            most = settings.max_responses if row["row_id"] in hard else 1
+            taken = mixture.within(row["category"], _take(usable, most, score_of, seed, fate_of), fate_of)
         chosen += taken
         fates.update(fate_of.values())
         for response_id, fate in fate_of.items():
             if fate != "trained_on":
                 book.drop({"row_id": response_id, "source": row["source"]}, fate)
         if not taken:
-            lost[max(fate_of.values(), key=_STAGES.index, default="no_response")] += 1
+            lost[_furthest(fate_of)] += 1
 
     if not chosen:
         raise DataError(
             f"None of {fates.total()} responses can be trained on ({_counts_in_words(fates)}). "
-            "Lower sft_set.min_score, or look at the reports of filter_responses and score."
+            "Lower sft_set.min_score, raise sft_set.max_samples, or look at the reports of filter_responses and score."
         )
+    chosen.sort(key=lambda sample: (sample.row["row_id"], sample.response_id))
     repeated = _repeated(chosen, settings.upsample)
     lengths = {f"{sample.response_id}#{repeat}": len(sample.token_ids) for sample, repeat in repeated}
     placed = _pack(lengths, max_tokens, seed)
@@ -135,6 +142,37 @@ def build_sft_set(
     write_report(report, result)
     log.info("sft_set: %d samples of %d queries in %d packs", len(repeated), result["queries"]["kept"], len(placed))
     return result
+
+
+def _is_hard(query_score: dict[str, Any], settings: SftSet) -> bool:
+    """Pass rates and mean rewards are numbers of two kinds: few answers are as good as a reward model can say."""
+    score = query_score["verify_score"]
+    below = settings.hard_below_reward if query_score["pass_rate"] is None else settings.hard_below
+    return score is not None and score < below
+
+
+class _Mixture:
+    """Samples taken of each category. With the first query that is too much for it a category is full: what is in it
+    are the first of the drawn order, and with a higher bound there would be these and more."""
+
+    def __init__(self, settings: SftSet):
+        self._settings = settings
+        self._samples: Counter[str] = Counter()
+        self._full: set[str] = set()
+
+    def is_full(self, category: str) -> bool:
+        return category in self._full
+
+    def within(self, category: str, taken: list[Sample], fate_of: dict[str, str]) -> list[Sample]:
+        """The samples of a query if there is room for all of them and their repeats; else none, with their fate."""
+        most = self._settings.max_samples.get(category)
+        samples = self._samples[category] + len(taken) * self._settings.upsample.get(category, 1)
+        if most is not None and samples > most:
+            self._full.add(category)
+            fate_of |= {sample.response_id: "beyond_max_samples" for sample in taken}
+            return []
+        self._samples[category] = samples
+        return taken
 
 
 def _named(paths: list[Path]) -> str:
@@ -193,6 +231,12 @@ def _take(
             taken.append(sample)
         seen.add(text)
     return sorted(taken, key=lambda sample: sample.response_id)
+
+
+def _furthest(fate_of: dict[str, str]) -> str:
+    """Why nothing of a query is trained on: the fate of the response that came furthest."""
+    reached = (fate for fate in fate_of.values() if fate in _STAGES)  # same_text and the like stand beside another
+    return max(reached, key=_STAGES.index, default="no_response")
 
 
 def _counts_in_words(counts: Counter[str]) -> str:

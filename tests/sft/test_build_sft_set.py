@@ -10,15 +10,17 @@ from transformers import AutoTokenizer
 
 from amt.errors import DataError
 from amt.params import SftSet
-from amt.rows import QUERY, RESPONSE, SCORE, canonical_json, read_rows, write_rows, write_table
+from amt.rows import CATEGORIES, QUERY, RESPONSE, SCORE, canonical_json, read_rows, write_rows, write_table
 from amt.sft.build_sft_set import build_sft_set
 from tests.sft.conftest import SYSTEM
 
 SETTINGS = SftSet(
     max_responses=2,
     hard_below=0.8,
+    hard_below_reward=0.4,
     min_score=0.5,
     upsample={"math": 1, "code": 1, "science": 1, "instruction_follow": 3, "general_chat": 1},
+    max_samples=dict.fromkeys(CATEGORIES),
 )
 
 
@@ -35,9 +37,12 @@ def query(name, text="What is 3 + 4?", category="math", messages=None):
 
 @pytest.fixture
 def build(tmp_path, untrained):
-    """build(queries, {row_id: [(text, reward or status), ...]}, {row_id: verify score}) -> files and report."""
+    """build(queries, {row_id: [(text, reward or status), ...]}, {row_id: verify score}) -> files and report.
 
-    def run(queries, responses, verify_scores=None, *, max_tokens=256, settings=SETTINGS, seed=1):
+    judged: row_ids whose verify score is a reward model's.
+    """
+
+    def run(queries, responses, verify_scores=None, *, judged=(), max_tokens=256, settings=SETTINGS, seed=1):
         verify_scores = verify_scores or {}
         answers = [
             (f"{name}/{number}", name, number, text, outcome)
@@ -64,7 +69,11 @@ def build(tmp_path, untrained):
             ],
             SCORE,
         )  # fmt: skip
-        scored = [{"row_id": row["row_id"], "verify_score": verify_scores.get(row["row_id"], 1.0)} for row in queries]
+        scored = [
+            {"row_id": row["row_id"], "verify_score": score, "pass_rate": None if row["row_id"] in judged else score}
+            for row in queries
+            for score in [verify_scores.get(row["row_id"], 1.0)]
+        ]
         write_table(tmp_path / "queries_scored.parquet", pa.Table.from_pylist(scored))
         names = ("samples", "packs", "ledger")
         report = build_sft_set(
@@ -118,6 +127,61 @@ def test_hard_queries_keep_several_responses_and_easy_ones_one(build):
     )
     assert Counter(sample["row_id"] for sample in result.samples) == {"easy": 1, "hard": 2}
     assert result.report["responses"] == {"offered": 6, "trained_on": 3, "beyond_max_responses": 3}
+
+
+def test_a_mean_reward_has_a_bound_of_its_own(build):
+    three = [("first", 1.0), ("second", 1.0), ("third", 1.0)]
+    scores = {"fair": 0.4, "poor": 0.39, "solved": 0.8, "unsolved": 0.79}
+    result = build([query(name) for name in scores], dict.fromkeys(scores, three), scores, judged=("fair", "poor"))
+    kept = Counter(sample["row_id"] for sample in result.samples)
+    assert kept == {"fair": 1, "poor": 2, "solved": 1, "unsolved": 2}
+
+
+def _offer(hard):
+    """Five categories of eight queries; of those in `hard` two responses are trained on."""
+    queries = [
+        query(f"{category}{number}", f"{category} {number}?", category)
+        for category in CATEGORIES
+        for number in range(8)
+    ]
+    responses = {row["row_id"]: [(f"to {row['row_id']}", 1.0), (f"again {row['row_id']}", 0.9)] for row in queries}
+    return queries, responses, {row["row_id"]: 0.5 if row["row_id"][-1] in hard else 1.0 for row in queries}
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_a_category_is_filled_in_a_drawn_order_up_to_its_bound(build, seed):
+    offer = _offer("246")
+    taken = {}
+    for most in (1, 2, 3, 4, 7, 11, None):
+        bounds = SETTINGS.model_copy(update={"max_samples": dict.fromkeys(CATEGORIES) | {"math": most}})
+        result = build(*offer, settings=bounds, seed=seed)
+        count = Counter(sample["category"] for sample in result.samples)
+        # 5 easy and 3 hard ones; instructions three times.
+        in_math = count.pop("math", 0)
+        assert count == {"code": 11, "science": 11, "instruction_follow": 33, "general_chat": 11}
+        assert in_math == 11 if most is None else most - 1 <= in_math <= most
+        of_query = Counter(sample["row_id"] for sample in result.samples if sample["category"] == "math")
+        assert all(number == 1 + (name[-1] in "246") for name, number in of_query.items())  # all of a query, or none
+        taken[most] = set(of_query)
+        left_out = {name for name, reason in reasons(result).items() if reason == "beyond_max_samples"}
+        assert {name.split("/")[0] for name in left_out} == {f"math{number}" for number in range(8)} - taken[most]
+        dropped = result.report["queries"]["dropped"]
+        assert dropped == ({"beyond_max_samples": 8 - len(of_query)} if len(of_query) < 8 else {})
+    # The higher the bound, the more: what was there stays.
+    assert taken[1] <= taken[2] <= taken[3] <= taken[4] <= taken[7] <= taken[11] == taken[None]
+
+
+def test_repeats_count_and_the_draw_follows_the_seed_and_not_the_order_of_rows(build):
+    bounds = SETTINGS.model_copy(update={"max_samples": {"instruction_follow": 11, "general_chat": 3}})
+    queries, responses, scores = _offer("")
+    drawn = []
+    for rows, seed in ((queries, 1), (queries[::-1], 1), (queries, 2), (queries, 3)):
+        result = build(rows, responses, scores, settings=bounds, seed=seed)
+        count = Counter(sample["category"] for sample in result.samples)
+        assert count == {"math": 8, "code": 8, "science": 8, "instruction_follow": 9, "general_chat": 3}
+        drawn.append({sample["row_id"] for sample in result.samples})
+    assert drawn[0] == drawn[1]
+    assert len({frozenset(some) for some in drawn}) > 1
 
 
 def test_the_better_response_is_kept_and_no_text_twice(build):
