@@ -168,10 +168,10 @@ COLLECT = [
 CURATE = [
     Change("amt/curate/clean.py", "drawing[0][:200]", "drawing[0][:100]", ("clean",)),
     Change(
-        "amt/curate/clean.py",
-        "regex.DOTALL | regex.IGNORECASE)\n\n\ndef clean",
-        "regex.DOTALL)\n\n\ndef clean",
-        ("clean", "verify_math"),
+        "amt/curate/drawings.py",
+        "regex.DOTALL | regex.IGNORECASE",
+        "regex.DOTALL",
+        ("clean", *MATCHING, "verify_math"),
     ),
     Change("amt/curate/clusters.py", "ALL_PAIRS_UP_TO = 64", "ALL_PAIRS_UP_TO = 32", ("unique",)),
     Change("amt/curate/language.py", "LONGEST_PROSE = 1_000", "LONGEST_PROSE = 900", ("clean",)),
@@ -185,6 +185,7 @@ CURATE = [
     Change("amt/curate/same_problem.py", "[.?!;。？！]", "[.?!。？！]", ("unique",)),
     Change("amt/curate/decontaminate.py", "LONGEST_SPAN = 300", "LONGEST_SPAN = 301", ("decontaminate",)),
     Change("amt/curate/match.py", "CONTRADICTING = 3.0", "CONTRADICTING = 3.1", MATCHING),
+    Change("amt/curate/literals.py", '("null", "nil")', '("null", "nil", "nothing")', MATCHING),
     Change("amt/curate/quantities.py", "MOST_BITS = 12.0", "MOST_BITS = 12.5", MATCHING),
     Change("amt/curate/views.py", "WINDOW_WORDS = 48", "WINDOW_WORDS = 50", MATCHING),
     Change("amt/curate/ngram_index.py", "_FILTER_BITS = 24", "_FILTER_BITS = 23", MATCHING),
