@@ -16,6 +16,10 @@ class Server:
         self.faults: dict[str, list[str]] = {}
         self.every_other: list[str] = []
         """Faults of the first attempt at every question in turn; "" is none."""
+        self.always: dict[str, str] = {}
+        """A fault of every attempt at a question."""
+        self.raw: dict[str, list[bytes]] = {}
+        """Bodies that it sends first, in order, for each question, with status 200."""
         self.says: dict[str, str] = {}
         """What it answers instead of the echo."""
         self.takes_no: dict[str, str] = {}
@@ -43,7 +47,7 @@ class Server:
             if self.every_other and self.tried[question] == 1:
                 self.faults[question] = [self.every_other[next(self._turn) % len(self.every_other)]]
             waiting = self.faults.get(question)
-            return waiting.pop(0) if waiting else ""
+            return waiting.pop(0) if waiting else self.always.get(question, "")
 
     def count(self, change: int) -> None:
         with self._lock:
@@ -76,6 +80,9 @@ class _Handler(BaseHTTPRequestHandler):
             error = {"message": self.owner.takes_no[refused], "type": "invalid_request_error", "param": refused}
             self._send(400, json.dumps({"error": error}).encode())
             return
+        if self.owner.raw.get(question):
+            self._send(200, self.owner.raw[question].pop(0))
+            return
         match self.owner.next_fault(question).split(" ", 1):
             case ["cut"]:
                 self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n{")
@@ -88,6 +95,8 @@ class _Handler(BaseHTTPRequestHandler):
                 self._send(200, b'{"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 4}}')
             case ["empty"]:
                 self._send(200, b'{"choices": []}')
+            case ["gateway", status]:
+                self._send(int(status), b"<html>Bad Gateway</html>")
             case ["hang"]:
                 time.sleep(2)
                 self.close_connection = True

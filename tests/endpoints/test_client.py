@@ -13,6 +13,8 @@ from email.utils import formatdate
 from pathlib import Path
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from amt.endpoints.client import ChatClient, ChatRequest, Unusable
 from amt.endpoints.completion import read_completion
@@ -418,6 +420,64 @@ def test_latex_in_json_is_what_was_meant(client, server, around):
     for number, (said, _) in enumerate(LATEX):
         server.says[str(number)] = around.replace("{}", f'{{"name": "{said}"}}')
     assert client.complete_json(questions, name_in) == [meant for _, meant in LATEX]
+
+
+def completion(text="fine", finish_reason="stop", usage=(3, 1)) -> bytes:
+    """As a server sends it; half a character goes as JSON escapes it."""
+    said = {"choices": [{"message": {"content": text}, "finish_reason": finish_reason}]}
+    if usage:
+        said["usage"] = dict(zip(("prompt_tokens", "completion_tokens"), usage, strict=True))
+    return json.dumps(said).encode()
+
+
+def test_half_a_character_is_replaced_and_the_answer_is_paid_once(client, server):
+    server.raw = {"a": [completion("cut emoji \ud83d", "st\udc00op")], "b": [completion("a whole one: \U0001f600")]}
+    for _ in range(2):
+        first, second = client.complete([request("a"), request("b")])
+        assert (first.text, first.finish_reason) == ("cut emoji \ufffd", "st\ufffdop")
+        assert second.text == "a whole one: \U0001f600"
+    assert client.requests_sent == 2
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"[" * 200_000,
+        completion(finish_reason=5),
+        completion(text=["fine"]),
+        b'{"choices": [{"message": {"content": null, "reasoning": {"steps": 3}}}]}',
+        b'{"choices": [{"message": {"content": "fine"}}], "usage": {"prompt_tokens": ' + b"9" * 5000 + b"}}",
+    ],
+    ids=["nested", "finish_reason", "content", "reasoning", "digits"],
+)
+def test_what_no_model_says_is_asked_again(client, server, body):
+    server.raw["a"] = [body]
+    assert client.complete([request("a")])[0].text == "echo: a"
+    assert client.counts["retry_malformed"] == 1
+
+
+@given(st.text(st.characters()), st.one_of(st.none(), st.text(st.characters(), min_size=1)))
+@example("\ud83d", "\udc00")
+def test_whatever_a_model_says_can_be_stored(text, reason):
+    (reply, _) = read_completion(completion(text, reason).decode())
+    json.dumps([reply.text, reply.finish_reason], ensure_ascii=False).encode()
+    if not re.search("[\ud800-\udfff]", text):
+        assert reply.text == text
+
+
+@pytest.mark.parametrize("usage", [(10**20, 1), (3, 10**20), (-1, 1), ("3", 1), (3.5, 1)])
+def test_a_count_that_no_answer_has_is_no_count(server, tmp_path, usage):
+    server.raw["abcdefg"] = [completion("echo: abcdefg", usage=usage)]
+    client = client_of(server.address, tmp_path, terms=Terms(PRICE))
+    assert client.complete([request("abcdefg")])[0].text == "echo: abcdefg"
+    assert client.summary()["cost"] == 3 + 5  # estimated from 7 and 13 bytes, three a token
+
+
+def test_json_nested_too_deep_is_unusable_and_stops_no_other(client, server):
+    server.says = {"a": '{"name":' * 100_000, "b": '{"name": "B"}'}
+    first, second = client.complete_json([request("a"), request("b")], name_in)
+    assert isinstance(first, Unusable)
+    assert second == "B"
 
 
 @pytest.mark.parametrize("field", ["reasoning", "reasoning_content"])
