@@ -24,6 +24,9 @@ class Server:
         """What it answers instead of the echo."""
         self.takes_no: dict[str, str] = {}
         """Parameters that its model does not take, with what OpenAI's servers say then."""
+        self.checks_keys = False
+        """Refuses an Idempotency-Key that comes with another body."""
+        self.body_of: dict[str, dict] = {}
         self.bodies: list[dict] = []
         self.delay_s = 0.0
         self.delays: dict[str, float] = {}
@@ -76,6 +79,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.owner.headers.append(dict(self.headers) | {"path": self.path})
         self.owner.bodies.append(body)
         time.sleep(self.owner.delays.get(question, self.owner.delay_s))
+        if self.owner.checks_keys and self.owner.body_of.setdefault(self.headers["Idempotency-Key"], body) != body:
+            self._send(409, b'{"error": {"message": "this key came with another body"}}')
+            return
         if refused := next((name for name in self.owner.takes_no if name in body), None):
             error = {"message": self.owner.takes_no[refused], "type": "invalid_request_error", "param": refused}
             self._send(400, json.dumps({"error": error}).encode())
