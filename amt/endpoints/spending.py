@@ -98,7 +98,7 @@ class BudgetError(EndpointError):
 
 
 def exhausted(terms: Terms, spent: int, perhaps: int, worst: int) -> BudgetError:
-    beyond = f", up to {terms.told(perhaps)} more were perhaps billed for answers that never came" if perhaps else ""
+    beyond = f", up to {terms.told(perhaps)} more were perhaps billed" if perhaps else ""
     return BudgetError(
         f"endpoint_budget is used up: {terms.told(spent)} of {terms.told(terms.budget)} are spent{beyond}, "
         f"and the next question may cost up to {terms.told(worst)}."
