@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 
 LARGEST_UNUSABLE_SHARE = 0.5
 """Share of the requests without usable JSON up to which it is these requests that are at fault, not the model."""
+ANOTHER_TEMPERATURE = 0.6
+"""Of what is asked again that was asked at 0."""
 
 Parsed = TypeVar("Parsed")
 
@@ -154,8 +156,8 @@ class ChatClient:
     def complete_json(
         self, requests: list[ChatRequest], parse: Callable[[Any], Parsed], attempts: int = 3
     ) -> list[Parsed | Unusable]:
-        """Answers that must be JSON. One that `parse` refuses (ValueError) is asked again with another seed, where that
-        can change it: not at temperature 0, and not where the endpoint gave no answer.
+        """Answers that must be JSON. One that `parse` refuses (ValueError) is asked again with another seed, and
+        warmer than temperature 0, which would mostly say the same; not where the endpoint gave no answer.
 
         What stays unusable is an answer like any other, kept for the next call too: one row must not stop a build.
 
@@ -177,8 +179,7 @@ class ChatClient:
                     parsed[number] = parse(first_json(reply.text))
                 except ValueError as error:
                     refused[number] = Unusable(f"{error}; it said {reply.text[:200]!r}")
-                    if requests[number].temperature > 0:
-                        again.append(number)
+                    again.append(number)
             asked = again
         waiting = [number for number in refused if number not in parsed]
         if len(waiting) > LARGEST_UNUSABLE_SHARE * len(requests):
@@ -215,4 +216,6 @@ class ChatClient:
 
 def _another(request: ChatRequest, attempt: int) -> ChatRequest:
     """The request as it is asked for another answer; attempt 0 is the request itself."""
-    return replace(request, seed=request.seed + attempt)
+    if attempt == 0:
+        return request
+    return replace(request, seed=request.seed + attempt, temperature=request.temperature or ANOTHER_TEMPERATURE)

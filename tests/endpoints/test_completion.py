@@ -30,12 +30,15 @@ def test_one_answer_that_is_no_json_stops_no_other(client, server, tmp_path):
     assert server.answered["b"] == 3
 
 
-def test_at_temperature_0_there_is_no_other_answer_to_ask_for(client, server):
+def test_what_is_asked_again_can_be_answered_otherwise(client, server):
+    """At temperature 0 another seed changes nothing."""
     server.says = {"b": '{"name": "B"}'}
     first, second = client.complete_json([request("a", temperature=0.0), request("b", temperature=0.0)], name_in)
     assert isinstance(first, Unusable)
     assert second == "B"
-    assert server.answered["a"] == 1
+    asked = [body for body in server.bodies if body["messages"][0]["content"] == "a"]
+    assert [(body["temperature"], body["seed"]) for body in asked] == [(0.0, 1), (0.6, 2), (0.6, 3)]
+    assert [body["temperature"] for body in server.bodies if body["messages"][0]["content"] == "b"] == [0.0]
 
 
 def test_a_model_that_gives_no_json_is_an_error_and_is_asked_again_by_the_next_call(client, server):
