@@ -27,7 +27,7 @@ def keep_answers(patience: float = PATIENCE_SECONDS) -> int:
     Raises:
         BuildError: another command of DVC holds the project, or DVC cannot add them.
     """
-    cache = endpoint_cache()
+    cache = endpoint_cache().resolve()
     if not cache.is_relative_to(here := Path.cwd()):  # of an experiment, or for several projects
         return 0
     segments = write_out(cache / DATABASE)

@@ -329,7 +329,7 @@ def call_spending(args: argparse.Namespace) -> int:
             rows = answers.spending()
     print("\n".join(table(rows, where.endpoint_currency)) if rows else f"nothing was asked yet ({endpoint_cache()}).")
     if where.endpoint_budget is not None:
-        left = round(where.endpoint_budget * ONE) - sum(row.cost for row in rows)
+        left = round(where.endpoint_budget * ONE) - sum(row.cost + row.perhaps for row in rows)
         print(f"left of endpoint_budget: {told(left, where.endpoint_currency)}")
     return 0
 

@@ -16,6 +16,7 @@ from typing import Any
 from amt.curate.benchmark_items import Item, read_items
 from amt.curate.copies import EDITS
 from amt.curate.match import Matcher
+from amt.endpoints.asking import REFUSED, UNANSWERED
 from amt.endpoints.client import ChatClient, ChatRequest
 from amt.errors import DataError
 from amt.ledger import read_report, write_report
@@ -158,7 +159,9 @@ def _plant(
             ]
         )
         planted[kind] = [
-            (item, reply.text.rpartition("</think>")[2].strip()) for item, reply in zip(chosen, replies, strict=True)
+            (item, reply.text.rpartition("</think>")[2].strip())
+            for item, reply in zip(chosen, replies, strict=True)
+            if reply.finish_reason not in (REFUSED, UNANSWERED)  # no copy was written
         ]
     return planted
 

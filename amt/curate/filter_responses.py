@@ -5,7 +5,7 @@ one line a response, under its response_id. The first reason that applies counts
 
     structure_final_turn   the query's messages do not end with the user's turn, so the response is not the final one
     truncated              the endpoint stopped at its token limit
-    unfinished             it stopped for another reason, e.g. content_filter
+    unfinished             it stopped for another reason, e.g. content_filter, or gave no answer: refused, unanswered
     structure_no_think     not exactly one complete <think> part, at the beginning
     structure_no_answer    not exactly one complete <answer> part behind it, or an empty one
     repetition             a phrase of at least ngram_words words occurs ngram_repeats times in a row, or a loop

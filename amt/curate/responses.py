@@ -1,7 +1,7 @@
 """Synthetic responses: several of the teacher to every query (paper 2.3).
 
 Invariant: every query has exactly `samples` responses, as the teacher gave them; judging them is the work of
-the stages behind.
+the stages behind. One that it refused, or never gave, has no text, and its finish_reason says so.
 """
 
 import json

@@ -1,8 +1,12 @@
 """Ask an endpoint until every question of a call has its answer.
 
-Retried with exponential back-off and full jitter (or after `Retry-After`): connections refused or cut,
-time-outs, 408, 409, 425, 429, 5xx, and bodies that are not a chat completion. Any other 4xx is our request's fault
-and fatal at once, except that a model that takes no max_tokens, temperature or top_p is asked in its own way.
+Retried with exponential back-off and full jitter (on top of `Retry-After`): connections refused or cut,
+time-outs, 408, 409, 425, 429, 5xx, and bodies that are not a chat completion. A model that takes no max_tokens,
+temperature or top_p is asked in its own way. Any other 4xx is our request's fault and fatal at once.
+
+But one row must not stop a build: a question that is refused with 400, 413 or 422, or whose every attempt came to
+nothing, stays without an answer as long as others have theirs. Its reply has no text and a finish_reason that is ours.
+Nothing of it is stored, so the next run asks again.
 
 Whatever ends a call early (a refusal, an endpoint that is down, the budget, Ctrl-C), no new question goes out, those in
 flight may still be answered, for they may be billed, and every answer that comes is stored.
@@ -10,6 +14,7 @@ flight may still be answered, for they may be billed, and every answer that come
 
 import asyncio
 import contextlib
+import hashlib
 import logging
 import math
 import random
@@ -18,21 +23,36 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from email.utils import parsedate_to_datetime
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import aiohttp
 
 from amt.endpoints.answers import Answers, ChatReply, Flight, Taken
-from amt.endpoints.completion import NotACompletionError, error_message, read_completion, refused_parameter
+from amt.endpoints.completion import (
+    NotACompletionError,
+    error_message,
+    is_json_object,
+    read_completion,
+    refused_parameter,
+)  # fmt: skip
 from amt.endpoints.progress import Progress
 from amt.endpoints.spending import BudgetError, Charge, Terms, estimated_tokens
+from amt.endpoints.transport import proxy_of, retry_after_s
 from amt.errors import EndpointError
+from amt.rows import canonical_json
 
 log = logging.getLogger(__name__)
 
 RETRIED_STATUS = {408, 409, 425, 429}
+UNANSWERED, REFUSED = "unanswered", "refused"
+"""The finish_reason of what stands for an answer that there is not."""
+REFUSED_STATUS = {400, 413, 422}
+"""Of what may be one question's fault, as where it is longer than the model's context."""
+LARGEST_UNANSWERED_SHARE = 0.05
+"""Share of a call's questions up to which those without an answer are at fault themselves; one may always be."""
+DEAD_AFTER = 16
+"""Questions whose attempts came to nothing, one after the other with no answer between them: the endpoint is down."""
 BACKOFF_BASE_S = 0.5
 BACKOFF_CAP_S = 30.0
 RETRY_AFTER_CAP_S = 300.0
@@ -82,11 +102,25 @@ class _Retry(Exception):
         kind: connection, cut, time_out, busy, server or malformed.
         after_s: pause that the endpoint asks for.
         usage: tokens that it counted.
+        perhaps_billed: it may have computed an answer, and did not say what it counted.
     """
 
-    def __init__(self, kind: str, what: str, after_s: float | None = None, usage: tuple[int, int] | None = None):
+    def __init__(
+        self,
+        kind: str,
+        what: str,
+        *,
+        after_s: float = 0.0,
+        usage: tuple[int, int] | None = None,
+        perhaps_billed: bool = True,
+    ):
         super().__init__(what)
         self.kind, self.after_s, self.usage = kind, after_s, usage
+        self.perhaps_billed = perhaps_billed and usage is None
+
+
+class _RefusedError(EndpointError):
+    """This one question."""
 
 
 class Round:
@@ -100,6 +134,10 @@ class Round:
     def __init__(self, to: Address, answers: Answers, counts: Counter[str], cached: int):
         self._to, self._answers, self._counts, self._cached = to, answers, counts, cached
         self._replies: dict[str, ChatReply] = {}
+        self.unanswered: dict[str, ChatReply] = {}
+        """What stands for the answers that there are not."""
+        self._silent = 0
+        """Questions whose attempts came to nothing since the last answer."""
         self._running: dict[str, asyncio.Task] = {}
         self._end: BaseException | None = None
         """Why no new question goes out."""
@@ -107,27 +145,32 @@ class Round:
         """Of those in flight."""
 
     async def answers_to(self, questions: list[Question]) -> dict[str, ChatReply]:
-        """{digest: answer} of every question.
+        """{digest: answer} of every question but the unanswered.
 
         Raises:
-            EndpointError: why there is not.
+            EndpointError: why there is none, or too many are unanswered.
             KeyboardInterrupt, SystemExit: after SIGINT, SIGTERM.
         """
         self._wake, self._ending = asyncio.Event(), asyncio.Event()
         self._waiting = deque(questions)
         self._before = self._counts.copy()
-        total = self._cached + len(questions)
-        self._progress = Progress(f"{self._to.role} {self._to.model}", total, self._cached)
+        self._total = self._cached + len(questions)
+        self._progress = Progress(f"{self._to.role} {self._to.model}", self._total, self._cached)
         headers = {"Authorization": f"Bearer {self._to.api_key}"} if self._to.api_key else {}
         timeout = aiohttp.ClientTimeout(total=self._to.timeout_s)
         connector = aiohttp.TCPConnector(limit=self._to.concurrency)
+        proxy = proxy_of(self._to.url)
         try:
             with self._heeding_signals():
-                async with aiohttp.ClientSession(headers=headers, timeout=timeout, connector=connector) as session:
+                async with aiohttp.ClientSession(
+                    headers=headers, timeout=timeout, connector=connector, proxy=proxy
+                ) as session:
                     await self._run(session)
+            if self.unanswered and not self._has_answered():
+                self._stop(self._why_left)
         finally:
             self._progress.close()
-            self._tell(total)
+            self._tell()
         if self._end:
             raise self._end
         return self._replies
@@ -181,8 +224,14 @@ class Round:
         return elsewhere > 0
 
     def _flight(self, question: Question) -> Flight:
-        worst = self._to.terms.worst(question.body["messages"], question.body["max_tokens"])
-        return Flight(question.digest, self._to.base, self._to.concurrency, worst)
+        to = self._to
+        return Flight(
+            question.digest, role=to.role, model=to.model, address=to.base, limit=to.concurrency,
+            max_tokens=question.body["max_tokens"], worst=self._worst(question),
+        )  # fmt: skip
+
+    def _worst(self, question: Question) -> int:
+        return self._to.terms.worst(question.body["messages"], question.body["max_tokens"])
 
     def _done(self, digest: str, task: asyncio.Task) -> None:
         del self._running[digest]
@@ -210,12 +259,18 @@ class Round:
                         self._waiting.append(question)
                         return
                     if attempt == self._to.attempts:
-                        raise self._is_down(question, attempt, failure) from None
+                        self._leave(question, UNANSWERED, self._is_down(question, attempt, failure), failure)
+                        return
                     if await self._ends_before_another(question, attempt, failure):
                         return
                 else:
                     self._settle(question, reply, usage)
                     return
+        except _RefusedError as refusal:
+            self._leave(question, REFUSED, refusal)
+        except asyncio.CancelledError:  # it was on its way
+            self._enter_failure(question, _Retry("cut", "interrupted"))
+            raise
         finally:
             if question.digest not in self._replies:
                 self._answers.give_back([question.digest])
@@ -225,6 +280,9 @@ class Round:
         most = question.body["max_tokens"]
         tokens = usage or (estimated_tokens(prompt), min(most, estimated_tokens(reply.text)))
         charge = self._charge(tokens, answers=1, is_estimated=usage is None)
+        if usage is None:
+            charge = replace(charge, perhaps=max(0, self._worst(question) - charge.cost))
+        self._silent = 0
         self._replies[question.digest] = self._answers.settle(question.digest, reply, charge)
         self._counts["answered"] += 1
         self._counts["estimated"] += usage is None
@@ -234,10 +292,14 @@ class Round:
     def _failed(self, question: Question, failure: _Retry) -> bool:
         """Returns whether the question is still ours."""
         self._counts[f"retry_{failure.kind}"] += 1
+        return self._enter_failure(question, failure)
+
+    def _enter_failure(self, question: Question, failure: _Retry) -> bool:
         charge = self._charge(
             failure.usage or (0, 0),
             unusable=int(failure.usage is not None),
-            cut=int(failure.usage is None and failure.kind in ("cut", "time_out", "malformed")),
+            cut=int(failure.perhaps_billed),
+            perhaps=self._worst(question) if failure.perhaps_billed else 0,
         )
         self._add(charge)
         budget = self._to.terms.budget
@@ -254,13 +316,39 @@ class Round:
         self._counts["prompt_tokens"] += charge.prompt_tokens
         self._counts["completion_tokens"] += charge.completion_tokens
         self._counts["cost"] += charge.cost
+        self._counts["perhaps"] += charge.perhaps
+
+    def _leave(self, question: Question, how: str, error: EndpointError, last: _Retry | None = None) -> None:
+        """Without an answer; or end all, where it is not this question's fault.
+
+        Args:
+            how: what stands as its finish_reason.
+            last: why its last attempt came to nothing, if it was not refused.
+        """
+        if last and last.kind in ("connection", "busy"):  # whoever asks
+            raise error from None
+        log.warning("%s", error)
+        self.unanswered[question.digest] = ChatReply("", how, 0, 0)
+        self._counts["unanswered"] += 1
+        self._silent += last is not None
+        left = len(self.unanswered)
+        self._why_left = EndpointError(
+            f"{error} {left} of {self._total} questions have no answer; {LARGEST_UNANSWERED_SHARE:.0%} may have none "
+            "where others have theirs."
+        )
+        is_dead = self._silent >= DEAD_AFTER or (left >= DEAD_AFTER and not self._has_answered())
+        if is_dead or left > max(1, LARGEST_UNANSWERED_SHARE * self._total):
+            raise self._why_left from None
+
+    def _has_answered(self) -> bool:
+        """In any call of the client, now or before."""
+        return self._counts["answered"] + self._counts["cached"] > 0
 
     async def _ends_before_another(self, question: Question, attempt: int, failure: _Retry) -> bool:
         """Pause before the next attempt. Returns whether there must be none."""
         ceiling = min(BACKOFF_CAP_S, self._to.backoff_base_s * 2 ** (attempt - 1))
-        pause_s = random.uniform(0, ceiling)
-        if failure.after_s is not None:
-            pause_s = min(failure.after_s, self._to.retry_after_cap_s)
+        # On top of what it asks for: that may be 0 or past, and is the same for all that it refused at once.
+        pause_s = min(failure.after_s, self._to.retry_after_cap_s) + random.uniform(0, ceiling)
         log.info("%s: attempt %d failed (%s), next in %.1f s", question.key, attempt, failure, pause_s)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._ending.wait(), pause_s)
@@ -272,10 +360,7 @@ class Round:
         to = self._to
         self._counts["sent"] += 1
         sent = self._sent(question)
-        # An endpoint that honours it bills a question once, though it be asked again after a cut or a kill. What was of
-        # no use is asked anew: it would say the same again.
-        useless = self._answers.useless(question.digest)
-        once = {"Idempotency-Key": f"amt-{question.digest}" + (f"-{useless}" if useless else "")}
+        once = {"Idempotency-Key": self._idempotency_key(question, sent)}
         try:
             async with session.post(to.url, json=sent, headers=once) as response:
                 body = await response.text()
@@ -286,7 +371,7 @@ class Round:
                 f"{to.base!r} is not an address. Mend endpoints.{to.role} in the file that AMT_PLACEMENT names."
             ) from None
         except aiohttp.ClientConnectorError as error:
-            raise _Retry("connection", f"{type(error).__name__}: {error}") from None
+            raise _Retry("connection", f"{type(error).__name__}: {error}", perhaps_billed=False) from None
         except UnicodeDecodeError as error:
             raise _Retry("malformed", f"{type(error).__name__}: {error}") from None
         except (aiohttp.ClientError, ConnectionError) as error:
@@ -294,15 +379,21 @@ class Round:
         if response.status in RETRIED_STATUS or response.status >= 500:
             wished = response.headers.get("Retry-After")
             after = "" if wished is None else f", Retry-After: {wished}; the longest pause is {to.retry_after_cap_s} s"
-            kind = "server" if response.status >= 500 else "busy"
-            raise _Retry(kind, f"{response.status} {response.reason}{after}", _retry_after_s(wished))
+            is_server = response.status >= 500
+            raise _Retry(
+                "server" if is_server else "busy",
+                f"{response.status} {response.reason}{after}",
+                after_s=retry_after_s(wished),
+                perhaps_billed=is_server and not is_json_object(body),
+            )
         parameter = refused_parameter(body) if response.status == 400 else None
         if parameter in sent and (parameter == "max_tokens" or sent[parameter] == DEFAULTS.get(parameter)):
             log.info("%s takes no %s", to.name, parameter)
             to.refused.add(parameter)
             return await self._try(session, question)
         if response.status >= 400:
-            raise EndpointError(
+            kind = _RefusedError if response.status in REFUSED_STATUS else EndpointError
+            raise kind(
                 f"{to.name} refuses {question.key}: {response.status} {response.reason}: {error_message(body)}. "
                 f"Keys that decide the request: endpoints.{to.role} in params.yaml, the address in the file that "
                 f"AMT_PLACEMENT names, the environment variable AMT_{to.role.upper()}_API_KEY."
@@ -311,6 +402,13 @@ class Round:
             return read_completion(body)
         except NotACompletionError as error:
             raise _Retry("malformed", str(error), usage=error.usage) from None
+
+    def _idempotency_key(self, question: Question, sent: dict[str, Any]) -> str:
+        """An endpoint that honours it bills a question once, though it be asked again after a cut or a kill. It names
+        the body: some endpoints refuse a name that comes with another one."""
+        digest = hashlib.blake2b(canonical_json(sent).encode(), digest_size=16).hexdigest()
+        used_up = self._answers.keys_used_up(question.digest)
+        return f"amt-{digest}" + (f"-{used_up}" if used_up else "")
 
     def _sent(self, question: Question) -> dict[str, Any]:
         """The body in this model's words; what it means, and so its digest, is the same."""
@@ -377,18 +475,23 @@ class Round:
 
     def _cost(self) -> str:
         terms = self._to.terms
-        return "cost not known" if terms.price is None else terms.told(self._since()["cost"])
+        if terms.price is None:
+            return "cost not known"
+        since = self._since()
+        return terms.told(since["cost"]) + (
+            f" (perhaps {terms.told(since['perhaps'])} more)" if since["perhaps"] else ""
+        )
 
     def _since(self) -> Counter[str]:
         return self._counts - self._before
 
-    def _tell(self, total: int) -> None:
+    def _tell(self) -> None:
         since = self._since()
         kinds = {name.removeprefix("retry_"): count for name, count in since.items() if name.startswith("retry_")}
         told = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
         log.info(
             "%s %s: %d of %d answered, %d of them now; %d tokens in, %d out, %s; retries: %s",
-            self._to.role, self._to.model, self._cached + len(self._replies), total, since["answered"],
+            self._to.role, self._to.model, self._cached + len(self._replies), self._total, since["answered"],
             since["prompt_tokens"], since["completion_tokens"], self._cost(), told or "none",
         )  # fmt: skip
         if since["estimated"]:
@@ -397,18 +500,7 @@ class Round:
             )
         if self._end:
             log.warning("%s: %d of %d questions have their answer; it is kept, and the same command goes on from there",
-                        self._to.role, self._cached + len(self._replies), total)  # fmt: skip
-
-
-def _retry_after_s(header: str | None) -> float | None:
-    """Seconds from a Retry-After header, which holds seconds or a date."""
-    if header is None:
-        return None
-    try:
-        return max(0.0, float(header))
-    except ValueError:
-        pass
-    try:
-        return max(0.0, parsedate_to_datetime(header).timestamp() - time.time())
-    except ValueError:
-        return None
+                        self._to.role, self._cached + len(self._replies), self._total)  # fmt: skip
+        elif self.unanswered:
+            log.warning("%s: %d of %d questions stay without an answer", self._to.role, len(self.unanswered),
+                        self._total)  # fmt: skip

@@ -1,7 +1,8 @@
 """Chat with a model behind an OpenAI-compatible address.
 
-Invariant: every request gets exactly one answer, in order, or the call ends with an EndpointError. Answers
-received so far are kept (amt.endpoints.answers), so the next call goes on from there.
+Invariant: every request gets exactly one reply, in order, or the call ends with an EndpointError. Answers
+received so far are kept (amt.endpoints.answers), so the next call goes on from there. The reply to the few that an
+endpoint refuses, or never answers, says so in its finish_reason and has no text (amt.endpoints.asking).
 """
 
 import asyncio
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from amt.endpoints.answers import Answers, ChatReply
-from amt.endpoints.asking import BACKOFF_BASE_S, RETRY_AFTER_CAP_S, Address, Question, Round
+from amt.endpoints.asking import BACKOFF_BASE_S, REFUSED, RETRY_AFTER_CAP_S, UNANSWERED, Address, Question, Round
 from amt.endpoints.loose_json import first_json
 from amt.endpoints.spending import ONE, Terms
 from amt.errors import EndpointError
@@ -24,6 +25,8 @@ log = logging.getLogger(__name__)
 
 LARGEST_UNUSABLE_SHARE = 0.5
 """Share of the requests without usable JSON up to which it is these requests that are at fault, not the model."""
+ANOTHER_TEMPERATURE = 0.6
+"""Of what is asked again that was asked at 0."""
 
 Parsed = TypeVar("Parsed")
 
@@ -81,8 +84,10 @@ class ChatClient:
         self.model = model
         self.role = role
         self.counts: Counter[str] = Counter()
-        """Of all calls: cached, answered, sent, prompt_tokens, completion_tokens, cost, and retries by kind
-        (`retry_...`)."""
+        """Of all calls: cached, answered, unanswered, sent, prompt_tokens, completion_tokens, cost, perhaps (billed
+        beyond it), and retries by kind (`retry_...`)."""
+        self._unanswered: dict[str, ChatReply] = {}
+        """Not asked again by this client."""
         self._cache_dir = Path(cache_dir)
         self._identity = identity
         self._to = Address(
@@ -119,10 +124,10 @@ class ChatClient:
 
     def summary(self) -> dict[str, float]:
         """What is told of all its calls: counts, and the cost in the currency."""
-        return {**self.counts, "cost": self.counts["cost"] / ONE}
+        return {**self.counts, **{name: self.counts[name] / ONE for name in ("cost", "perhaps")}}
 
     def complete(self, requests: list[ChatRequest]) -> list[ChatReply]:
-        """One answer for each request, in order, from those that are kept where it is known.
+        """One reply for each request, in order, from those that are kept where it is known.
 
         Raises:
             EndpointError: the endpoint is down or refuses, or the budget is used up; what was answered until then is
@@ -135,21 +140,24 @@ class ChatClient:
             missing = [
                 Question(digest, self._body(request), request.key)
                 for digest, request in questions.items()
-                if digest not in replies
+                if digest not in replies and digest not in self._unanswered
             ]
-            # A question that stands twice in a call is asked once, and answered once more by the first.
-            self.counts["cached"] += len(requests) - len(missing)
+            self.counts["cached"] += len(replies)
             if missing:
                 asked = Round(self._to, answers, self.counts, cached=len(replies))
                 replies |= asyncio.run(asked.answers_to(missing))
+                self._unanswered |= asked.unanswered
             elif requests:
                 log.info("%s %s: all %d questions answered from the cache", self.role, self.model, len(requests))
-        return [replies[digest] for digest in digests]
+        # A question that stands twice in a call is asked once, and answered once more by the first.
+        self.counts["cached"] += len(requests) - len(questions)
+        return [replies.get(digest) or self._unanswered[digest] for digest in digests]
 
     def complete_json(
         self, requests: list[ChatRequest], parse: Callable[[Any], Parsed], attempts: int = 3
     ) -> list[Parsed | Unusable]:
-        """Answers that must be JSON. One that `parse` refuses (ValueError) is asked again with another seed.
+        """Answers that must be JSON. One that `parse` refuses (ValueError) is asked again with another seed, and
+        warmer than temperature 0, which would mostly say the same; not where the endpoint gave no answer.
 
         What stays unusable is an answer like any other, kept for the next call too: one row must not stop a build.
 
@@ -159,20 +167,26 @@ class ChatClient:
         """
         parsed: dict[int, Parsed] = {}
         refused: dict[int, Unusable] = {}
-        waiting = list(range(len(requests)))
+        asked = list(range(len(requests)))
         for attempt in range(attempts):
-            again = [_another(requests[number], attempt) for number in waiting]
-            for number, reply in zip(waiting, self.complete(again), strict=True):
+            replies = self.complete([_another(requests[number], attempt) for number in asked])
+            again = []
+            for number, reply in zip(asked, replies, strict=True):
+                if reply.finish_reason in (REFUSED, UNANSWERED):
+                    refused[number] = Unusable(f"the endpoint gave no answer ({reply.finish_reason})")
+                    continue
                 try:
                     parsed[number] = parse(first_json(reply.text))
                 except ValueError as error:
                     refused[number] = Unusable(f"{error}; it said {reply.text[:200]!r}")
-            waiting = [number for number in waiting if number not in parsed]
+                    again.append(number)
+            asked = again
+        waiting = [number for number in refused if number not in parsed]
         if len(waiting) > LARGEST_UNUSABLE_SHARE * len(requests):
             self._forget([_another(requests[number], attempt) for number in waiting for attempt in range(attempts)])
             first = waiting[0]
             raise EndpointError(
-                f"{self._to.name} gave no usable JSON for {requests[first].key} in {attempts} attempts "
+                f"{self._to.name} gave no usable JSON for {requests[first].key}, in up to {attempts} attempts "
                 f"({len(waiting)} of {len(requests)} requests): {refused[first].fault}. "
                 f"In params.yaml, choose another endpoints.{self.role}.model or raise endpoints.{self.role}.max_tokens."
             )
@@ -202,4 +216,6 @@ class ChatClient:
 
 def _another(request: ChatRequest, attempt: int) -> ChatRequest:
     """The request as it is asked for another answer; attempt 0 is the request itself."""
-    return replace(request, seed=request.seed + attempt)
+    if attempt == 0:
+        return request
+    return replace(request, seed=request.seed + attempt, temperature=request.temperature or ANOTHER_TEMPERATURE)

@@ -6,6 +6,11 @@ from typing import Any
 
 from amt.endpoints.answers import ChatReply
 
+MOST_TOKENS = 10**7
+"""Of one answer. A count beyond that, which no model has, is none."""
+LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+"""Half of a character, as where a server cuts an escaped one in two: no UTF-8 file can hold it."""
+
 
 class NotACompletionError(ValueError):
     """
@@ -21,7 +26,7 @@ class NotACompletionError(ValueError):
 def read_completion(body: str) -> tuple[ChatReply, tuple[int, int] | None]:
     """The first choice of a chat completion, and its tokens (of the prompt, of the completion) if the endpoint counts.
 
-    Reasoning that comes in a field of its own is put into tags.
+    Reasoning that comes in a field of its own is put into tags, and U+FFFD stands for half a character.
 
     Raises:
         NotACompletionError: it is none.
@@ -40,15 +45,16 @@ def read_completion(body: str) -> tuple[ChatReply, tuple[int, int] | None]:
             text = message.get("refusal")
         if text is None and (reasoning or finish_reason != "stop"):
             text = ""  # a limit or a filter came before the answer
-        if not isinstance(text, str):
-            raise TypeError("message.content is not text")
+        for name, value in (("content", text), ("reasoning", reasoning or ""), ("finish_reason", finish_reason)):
+            if not isinstance(value, str):
+                raise TypeError(f"{name} is not text")
         if reasoning:
             text = _joined(reasoning, text)
-    except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError) as error:
         said = f"the body is no chat completion ({type(error).__name__}: {error}): {body[:120]!r}"
         raise NotACompletionError(said, usage) from None
     prompt_tokens, completion_tokens = usage or (0, 0)
-    return ChatReply(text, finish_reason, prompt_tokens, completion_tokens), usage
+    return ChatReply(_whole(text), _whole(finish_reason), prompt_tokens, completion_tokens), usage
 
 
 def _usage(content: Any) -> tuple[int, int] | None:
@@ -56,7 +62,11 @@ def _usage(content: Any) -> tuple[int, int] | None:
     if not isinstance(usage, dict):
         return None
     counted = usage.get("prompt_tokens"), usage.get("completion_tokens") or 0
-    return counted if all(isinstance(count, int) and count >= 0 for count in counted) else None
+    return counted if all(isinstance(count, int) and 0 <= count <= MOST_TOKENS for count in counted) else None
+
+
+def _whole(text: str) -> str:
+    return LONE_SURROGATE.sub("\ufffd", text)
 
 
 def _joined(reasoning: str, text: str) -> str:
@@ -68,9 +78,17 @@ def _joined(reasoning: str, text: str) -> str:
 
 def error_message(body: str) -> str:
     try:
-        return str(json.loads(body)["error"]["message"])
-    except (ValueError, KeyError, TypeError):
+        return _whole(str(json.loads(body)["error"]["message"]))
+    except (ValueError, KeyError, TypeError, RecursionError):
         return body[:300]
+
+
+def is_json_object(body: str) -> bool:
+    """Whether it can be a server's own words, and not those of a gateway before it, which cannot know what it did."""
+    try:
+        return isinstance(json.loads(body), dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 def refused_parameter(body: str) -> str | None:

@@ -15,14 +15,15 @@ from pathlib import Path
 
 from amt.errors import DataError
 
-VERSION = 1
+VERSION = 2
 """Of the tables below."""
 SCHEMA = """
 CREATE TABLE replies (
     digest TEXT PRIMARY KEY,
     model TEXT NOT NULL,
     reply TEXT NOT NULL,    -- JSON of ChatReply
-    segment TEXT            -- the file among those that DVC keeps which has it, or will
+    segment TEXT,           -- the file among those that DVC keeps which has it, or will
+    forgotten INTEGER NOT NULL DEFAULT 0  -- answers to the question that were forgotten before it
 );
 CREATE INDEX not_in_a_segment ON replies (digest) WHERE segment IS NULL;
 CREATE INDEX by_segment ON replies (segment);
@@ -31,33 +32,48 @@ CREATE TABLE spending (     -- by users of this database: answers of a segment w
     model TEXT NOT NULL,
     answers INTEGER NOT NULL,
     unusable INTEGER NOT NULL,   -- answers that came whole, were billed, and were of no use
-    cut INTEGER NOT NULL,        -- requests whose answer did not come whole: some providers bill them
+    cut INTEGER NOT NULL,        -- requests that were perhaps billed: their answer did not come whole, or was none
     estimated INTEGER NOT NULL,  -- answers without a token count of the endpoint
     unpriced INTEGER NOT NULL,   -- answers whose cost is not known
     prompt_tokens INTEGER NOT NULL,
     completion_tokens INTEGER NOT NULL,
     cost INTEGER NOT NULL,       -- millionths of a millionth of the currency
+    perhaps INTEGER NOT NULL DEFAULT 0,  -- most that was billed beyond it
     PRIMARY KEY (role, model)
 );
 CREATE TABLE flights (      -- questions that are being asked
     digest TEXT PRIMARY KEY,
     owner TEXT NOT NULL,
+    role TEXT NOT NULL,
+    model TEXT NOT NULL,
     address TEXT NOT NULL,
     worst INTEGER NOT NULL  -- most that it can cost
 );
-CREATE TABLE useless (      -- whole answers to a question that were of no use
+CREATE TABLE useless (      -- what came to a question and was of no use
     digest TEXT PRIMARY KEY,
-    answers INTEGER NOT NULL
+    answers INTEGER NOT NULL,              -- no completions
+    forgotten INTEGER NOT NULL DEFAULT 0   -- answers that were stored, and forgotten
 );
 CREATE TABLE segments (
     name TEXT PRIMARY KEY,
     is_kept INTEGER NOT NULL  -- whether DVC has it
 );
 """
+SINCE_VERSION_1 = """
+ALTER TABLE replies ADD COLUMN forgotten INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE spending ADD COLUMN perhaps INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE useless ADD COLUMN forgotten INTEGER NOT NULL DEFAULT 0;
+DROP TABLE flights;
+CREATE TABLE flights (
+    digest TEXT PRIMARY KEY, owner TEXT NOT NULL, role TEXT NOT NULL, model TEXT NOT NULL, address TEXT NOT NULL,
+    worst INTEGER NOT NULL
+);
+"""
 BUSY_S = 60.0
 """How long a transaction waits for those of other processes."""
 NETWORK = re.compile(
-    r"nfs\d*|cifs|smb\w*|smbfs|9p|afs|ceph|lustre|gpfs|beegfs\w*|glusterfs|pvfs2|orangefs|panfs|wekafs|fuse\..*|ncpfs"
+    r"nfs\d*|cifs|smb\w*|smbfs|9p|afs|ceph|lustre|gpfs|beegfs\w*|glusterfs|pvfs2|orangefs|panfs|wekafs|fuse\..*|ncpfs|"
+    r"virtiofs"
 )
 """File systems whose files several machines may have open: WAL is unsafe there."""
 
@@ -86,10 +102,10 @@ def _set_up(database: sqlite3.Connection, path: Path) -> None:
         _journal(database, mode)
     database.execute(f"PRAGMA synchronous={'FULL' if is_shared else 'NORMAL'}")
     version = database.execute("PRAGMA user_version").fetchone()[0]
-    if version == 0:
+    if version < VERSION:
         with transaction(database):
-            if database.execute("PRAGMA user_version").fetchone()[0] == 0:  # nobody was faster
-                for statement in SCHEMA.split(";"):
+            if database.execute("PRAGMA user_version").fetchone()[0] == version:  # nobody was faster
+                for statement in (SINCE_VERSION_1 if version else SCHEMA).split(";"):
                     database.execute(statement)
                 database.execute(f"PRAGMA user_version={VERSION}")
     elif version != VERSION:

@@ -13,11 +13,11 @@ def first_json(text: str) -> Any:
     if start < 0:
         raise ValueError("the answer holds no JSON object")
     text, decoder = text[start:], json.JSONDecoder()
-    with contextlib.suppress(json.JSONDecodeError):
+    with contextlib.suppress(json.JSONDecodeError, RecursionError):
         text = text[: decoder.raw_decode(text)[1]]  # what follows says nothing of how this is escaped
     try:
         return decoder.raw_decode(_with_doubled_backslashes(text))[0]
-    except json.JSONDecodeError as error:
+    except (json.JSONDecodeError, RecursionError) as error:
         raise ValueError(f"the answer is malformed JSON ({error})") from None
 
 

@@ -1,30 +1,38 @@
 """Answers in files that never change, named by their content: what DVC keeps, pushes and pulls.
 
-    answers/{digest of the file}.parquet    digest, model, reply; sorted by digest
+    answers/{digest of the file}.parquet    digest, model, reply, forgotten; sorted by digest
+
+`forgotten` counts the answers to a question that were of no use before this one: whatever the order in which segments
+come, the last answer counts, in every clone.
 
 A build ends by writing the answers that no segment has yet into new ones (`write_out`), and whoever opens the database
 reads in those that it has not seen (`read_in`). So answers that were paid for in one clone are asked again in none.
 """
 
 import hashlib
-import itertools
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 from amt.endpoints.database import connect, told, transaction
 from amt.errors import DataError
 from amt.publish import publish_file
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 FOLDER = "answers"
 SEGMENT_BYTES = 256 * 2**20
 """Of replies in one segment, before compression."""
 GROUP_BYTES = 8 * 2**20
 """Of replies in memory at once."""
+COLUMNS = ("digest", "model", "reply", "forgotten")
+ENTER = """
+INSERT INTO replies (digest, model, reply, segment, forgotten)
+SELECT :digest, :model, :reply, :segment, :forgotten
+WHERE NOT EXISTS (SELECT 1 FROM useless WHERE digest = :digest AND forgotten > :forgotten)
+ON CONFLICT (digest) DO UPDATE
+SET model = excluded.model, reply = excluded.reply, segment = excluded.segment, forgotten = excluded.forgotten
+WHERE excluded.forgotten > replies.forgotten
+"""
 
 
 def write_out(path: Path) -> list[Path]:
@@ -74,7 +82,7 @@ def _unfinished(database: sqlite3.Connection, folder: Path) -> list[Path]:
 
 
 def _write_one(database: sqlite3.Connection, folder: Path) -> Path:
-    rows = database.execute("SELECT digest, model, reply FROM replies WHERE segment IS NULL ORDER BY digest")
+    rows = database.execute("SELECT digest, model, reply, forgotten FROM replies WHERE segment IS NULL ORDER BY digest")
     with publish_file(folder.with_name("next.parquet")) as temporary:
         digests = _write_rows(temporary, rows)
         rows.close()
@@ -90,23 +98,24 @@ def _write_one(database: sqlite3.Connection, folder: Path) -> Path:
     return folder.with_name("next.parquet").rename(folder / name)
 
 
-def _write_rows(file: Path, rows: Iterator[tuple[str, str, str]]) -> list[str]:
+def _write_rows(file: Path, rows: Iterator[tuple[str, str, str, int]]) -> list[str]:
     """Up to SEGMENT_BYTES of them; returns their digests."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    schema = pa.schema([pa.field(name, pa.string(), nullable=False) for name in ("digest", "model", "reply")])
+    kinds = {"digest": pa.string(), "model": pa.string(), "reply": pa.string(), "forgotten": pa.int32()}
+    schema = pa.schema([pa.field(name, kind, nullable=False) for name, kind in kinds.items()])
     digests: list[str] = []
     size = 0
     with pq.ParquetWriter(file, schema, compression="zstd") as writer:
         while size < SEGMENT_BYTES and (group := _group(rows)):
             writer.write_table(pa.table(dict(zip(schema.names, zip(*group, strict=True), strict=True)), schema))
-            digests += [digest for digest, _, _ in group]
-            size += sum(len(reply) for _, _, reply in group)
+            digests += [digest for digest, *_ in group]
+            size += sum(len(reply) for _, _, reply, _ in group)
     return digests
 
 
-def _group(rows: Iterator[tuple[str, str, str]]) -> list[tuple[str, str, str]]:
+def _group(rows: Iterator[tuple[str, str, str, int]]) -> list[tuple[str, str, str, int]]:
     group, size = [], 0
     while size < GROUP_BYTES and (row := next(rows, None)):
         group.append(row)
@@ -115,7 +124,8 @@ def _group(rows: Iterator[tuple[str, str, str]]) -> list[tuple[str, str, str]]:
 
 
 def read_in(database: sqlite3.Connection, folder: Path) -> None:
-    """Enter the answers of segments that the database has not seen. Answers that it has stay as they are.
+    """Enter the answers of segments that the database has not seen. Answers that it has stay as they are, but for those
+    that were forgotten elsewhere; what it has forgotten does not come back.
 
     Args:
         folder: of the database.
@@ -128,15 +138,14 @@ def read_in(database: sqlite3.Connection, folder: Path) -> None:
         return
     for name in sorted(found.keys() - {name for (name,) in database.execute("SELECT name FROM segments")}):
         with transaction(database):
-            for group in _groups(found[name]):
-                database.executemany(
-                    "INSERT INTO replies VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
-                    zip(*(group[column].to_pylist() for column in range(3)), itertools.repeat(name)),
-                )
-            database.execute("INSERT INTO segments VALUES (?, 1) ON CONFLICT DO NOTHING", (name,))
+            if database.execute("SELECT 1 FROM segments WHERE name = ?", (name,)).fetchone():
+                continue  # another process was faster
+            for rows in _groups(found[name]):
+                database.executemany(ENTER, [row | {"segment": name} for row in rows])
+            database.execute("INSERT INTO segments VALUES (?, 1)", (name,))
 
 
-def _groups(file: Path) -> Iterator["pa.RecordBatch"]:
+def _groups(file: Path) -> Iterator[list[dict[str, Any]]]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -144,8 +153,10 @@ def _groups(file: Path) -> Iterator["pa.RecordBatch"]:
         if _digest(file) != file.stem:
             raise ValueError("its content is not what its name says")
         with pq.ParquetFile(file) as table:
+            # Those of before `forgotten` are the first answers to their questions.
+            columns = [name for name in COLUMNS if name != "forgotten" or name in table.schema_arrow.names]
             for group in range(table.num_row_groups):
-                yield table.read_row_group(group, ["digest", "model", "reply"])
+                yield [{"forgotten": 0} | row for row in table.read_row_group(group, columns).to_pylist()]
     except (OSError, ValueError, KeyError, pa.ArrowException) as error:
         raise DataError(
             f"{file}, answers of endpoints that DVC keeps, cannot be read ({error}). Delete it, then bring it back "

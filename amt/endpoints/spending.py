@@ -68,6 +68,8 @@ class Charge:
     prompt_tokens: int = 0
     completion_tokens: int = 0
     is_estimated: bool = False
+    perhaps: int = 0
+    """Most that was billed beyond the tokens that were counted or estimated."""
 
     @property
     def cost(self) -> int:
@@ -88,15 +90,17 @@ class Spent:
     prompt_tokens: int
     completion_tokens: int
     cost: int
+    perhaps: int
 
 
 class BudgetError(EndpointError):
     """The next question may cost more than is left."""
 
 
-def exhausted(terms: Terms, spent: int, worst: int) -> BudgetError:
+def exhausted(terms: Terms, spent: int, perhaps: int, worst: int) -> BudgetError:
+    beyond = f", up to {terms.told(perhaps)} more were perhaps billed" if perhaps else ""
     return BudgetError(
-        f"endpoint_budget is used up: {terms.told(spent)} of {terms.told(terms.budget)} are spent, "
+        f"endpoint_budget is used up: {terms.told(spent)} of {terms.told(terms.budget)} are spent{beyond}, "
         f"and the next question may cost up to {terms.told(worst)}."
     )
 
@@ -114,7 +118,7 @@ def estimated_tokens(text: str) -> int:
 
 def table(rows: list[Spent], currency: str) -> list[str]:
     """Lines for `amt spending`: one a role and model, and their sum."""
-    heads = ["role", "model", "answers", "unusable", "cut off", "tokens in", "tokens out", "cost"]
+    heads = ["role", "model", "answers", "unusable", "cut off", "tokens in", "tokens out", "cost", "perhaps"]
     cells = [heads, *([row.role, row.model, *_numbers(row, currency)] for row in rows)]
     if len(rows) > 1:
         cells.append(["all", "", *_numbers(_sum(rows), currency)])
@@ -135,14 +139,17 @@ def table(rows: list[Spent], currency: str) -> list[str]:
             "that AMT_PLACEMENT names."
         )
     if total.cut:
-        lines.append(f"{total.cut} answers were cut off or too late; a provider may have billed them nevertheless.")
+        lines.append(
+            f"{total.cut} requests brought no whole answer and were perhaps billed nevertheless. The most that may be "
+            "stands under perhaps, and counts against the budget."
+        )
     return lines
 
 
 def _numbers(row: Spent, currency: str) -> list[Any]:
     counts = (row.answers, row.unusable, row.cut, row.prompt_tokens, row.completion_tokens)
     cost = "not known" if row.unpriced == row.answers + row.unusable > 0 else told(row.cost, currency)
-    return [*(f"{count:,}" for count in counts), cost]
+    return [*(f"{count:,}" for count in counts), cost, told(row.perhaps, currency) if row.perhaps else "-"]
 
 
 def _sum(rows: list[Spent]) -> Spent:

@@ -3,7 +3,8 @@
 Each line of the account is JSON: {"question", "what"}; `what` is
 
     asked        a request came
-    billed       an answer was computed; one that honours the header Idempotency-Key says the same again to a key
+    billed       an answer was computed, whatever became of it on its way (cut, late, garbled); an endpoint that honours
+                 the header Idempotency-Key computes one answer to a key, and delivers it as often as it is asked
     delivered    a whole answer was handed to the connection
     FAULT        one of FAULTS
 
@@ -76,7 +77,7 @@ class Endpoint:
                 return await self._send(writer, 429, b"{}", f"Retry-After: {formatdate(usegmt=True)}")
             case "500":
                 return await self._send(writer, 500, b'{"error": {"message": "out of memory"}}')
-        body = self._compute(question, request, headers.get("idempotency-key"), is_faulty=fault == "malformed")
+        body = self._compute(question, request, headers.get("idempotency-key"))
         if fault == "time-out":
             await asyncio.sleep(self._hang_s)
             return False
@@ -84,18 +85,15 @@ class Endpoint:
             writer.write(_head(200, len(body), "") + body[: len(body) // 2])
             await writer.drain()
             return False
+        if fault == "malformed":
+            return await self._send(writer, 200, MALFORMED)
         await self._send(writer, 200, body)
-        if body != MALFORMED:
-            self._note(question, "delivered")
+        self._note(question, "delivered")
         return True
 
-    def _compute(self, question: str, request: dict[str, Any], key: str | None, *, is_faulty: bool) -> bytes:
-        """A whole answer, or one of no use; what was said to a key once is said again."""
+    def _compute(self, question: str, request: dict[str, Any], key: str | None) -> bytes:
         if self._honours_keys and key in self._computed:
             return self._computed[key]
-        if is_faulty:
-            self._computed[key] = MALFORMED
-            return MALFORMED
         self._note(question, "billed")
         choice = {"message": {"role": "assistant", "content": answer_to(question)}, "finish_reason": "stop"}
         usage = {"prompt_tokens": len(question), "completion_tokens": request["seed"] % 7}

@@ -1,9 +1,9 @@
 """Questions to a faulty endpoint by a process that is killed, and what became of each by the endpoint's own account.
 
 What can be promised: an answer that the client has stored is never asked for again, and without kills none that came
-whole. What was on its way at a kill, at most `concurrency` answers, is asked again; an endpoint that honours
-Idempotency-Key bills it once nevertheless. Whether one bills an answer whose connection broke is its own affair, and
-that header its only cure.
+whole. What was on its way at a kill, at most `concurrency` answers, is asked again, as is what was cut, late or
+garbled. An endpoint that honours Idempotency-Key bills it once nevertheless. One that ignores it bills it twice, and
+what the client then can do is to count it: it says of at least as many requests that they were perhaps billed.
 """
 
 import contextlib
@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from amt.endpoints.answers import DATABASE
+from amt.endpoints.answers import DATABASE, Answers
 from amt.endpoints.client import ChatClient
 from benchmarks.endpoints.ask import requests_for
 from benchmarks.endpoints.server import FAULTS, answer_to
@@ -41,6 +41,8 @@ class Outcome:
     """Requests for what was stored already when the process was killed."""
     billed_twice: int
     """Answers computed beyond one a question."""
+    perhaps_billed: int
+    """Requests of which the client says that they were perhaps billed, and brought no answer."""
     delivered_twice: int
     """Whole answers sent beyond one a question."""
     seconds: float
@@ -91,6 +93,7 @@ def trial(
         twice=len(lines) - len(set(lines)),
         stored_asked=stored_asked,
         billed_twice=notes["billed"].total() - len(notes["billed"]),
+        perhaps_billed=_perhaps_billed(cache),
         delivered_twice=notes["delivered"].total() - len(notes["delivered"]),
         seconds=time.monotonic() - started,
     )
@@ -118,6 +121,11 @@ def _stored(address: str, cache: Path, queries: int) -> list[str]:
     digests = {client.digest(request): request.messages[-1]["content"] for request in requests_for(queries)}
     with contextlib.closing(sqlite3.connect(cache / DATABASE)) as database:
         return [digests[digest] for (digest,) in database.execute("SELECT digest FROM replies")]
+
+
+def _perhaps_billed(cache: Path) -> int:
+    with Answers(cache) as answers:
+        return sum(row.cut for row in answers.spending())
 
 
 def noted(account: Path) -> dict[str, Counter[str]]:

@@ -1,5 +1,6 @@
 """What a certificate proves, and what it refuses."""
 
+import contextlib
 import json
 import math
 
@@ -11,6 +12,7 @@ from amt.errors import DataError
 from amt.params import load
 from amt.standins.benchmarks import write_standin_benchmark
 from amt.standins.endpoint import scripted_endpoint
+from tests.endpoints.server import Server
 
 
 @pytest.fixture(scope="module")
@@ -19,16 +21,24 @@ def laptop():
 
 
 @pytest.fixture
+def server():
+    server = Server()
+    yield server
+    server.close()
+
+
+@pytest.fixture
 def run_certify(laptop, tmp_path):
     """certify() against 16 stand-in questions and the scripted paraphraser; returns (content, page)."""
 
-    def run(asked=None, settings=None):
+    def run(asked=None, settings=None, address=None, cache="cache"):
         benchmark = tmp_path / "aime_like.parquet"
         write_standin_benchmark(
             "aime_like", laptop.benchmarks["aime_like"].model_copy(update={"questions": 16}), benchmark
         )
         certificate, page = tmp_path / "certificate.json", tmp_path / "certificate.md"
-        with scripted_endpoint(1, tmp_path / "endpoint.log") as address:
+        scripted = scripted_endpoint(1, tmp_path / "endpoint.log")
+        with contextlib.nullcontext(address) if address else scripted as address:
             certify(
                 benchmarks=[benchmark],
                 certificate=certificate,
@@ -36,7 +46,7 @@ def run_certify(laptop, tmp_path):
                 settings=laptop.curate.decontaminate.model_copy(update=settings or {}),
                 asked=laptop.curate.certificate.model_copy(update={"copies_per_kind": 8} | (asked or {})),
                 endpoint=laptop.endpoints.paraphraser,
-                client=ChatClient(address, laptop.endpoints.paraphraser.model, None, tmp_path / "cache", 4),
+                client=ChatClient(address, laptop.endpoints.paraphraser.model, None, tmp_path / cache, 4),
                 seed=laptop.seed,
             )
         return json.loads(certificate.read_text()), page.read_text()
@@ -57,6 +67,17 @@ def test_the_certificate_says_what_was_found_of_each_kind(run_certify, tmp_path)
     assert len(content["missed"]) == missed
     assert "standin/paraphraser, a stand-in: they are no real ones" in page
     require_certificate(tmp_path / "certificate.json")
+
+
+def test_a_copy_that_the_paraphraser_refuses_to_write_is_not_planted(run_certify, server):
+    """The server echoes its question, and so the item."""
+    run_certify(address=server.address)
+    server.always[server.bodies[0]["messages"][0]["content"]] = "400"
+    content, _ = run_certify(address=server.address, cache="another")
+    assert content["recall"]["paraphrased"] | {"low": 0, "high": 1} == {
+        "found": 7, "of": 7, "share": 1.0, "low": 0, "high": 1, "needed": 0.95,
+    }  # fmt: skip
+    assert content["recall"]["translated"]["of"] == 8
 
 
 def test_a_recall_below_the_parameter_ends_the_build_with_the_figures(run_certify, tmp_path):

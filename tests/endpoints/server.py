@@ -16,10 +16,17 @@ class Server:
         self.faults: dict[str, list[str]] = {}
         self.every_other: list[str] = []
         """Faults of the first attempt at every question in turn; "" is none."""
+        self.always: dict[str, str] = {}
+        """A fault of every attempt at a question."""
+        self.raw: dict[str, list[bytes]] = {}
+        """Bodies that it sends first, in order, for each question, with status 200."""
         self.says: dict[str, str] = {}
         """What it answers instead of the echo."""
         self.takes_no: dict[str, str] = {}
         """Parameters that its model does not take, with what OpenAI's servers say then."""
+        self.checks_keys = False
+        """Refuses an Idempotency-Key that comes with another body."""
+        self.body_of: dict[str, dict] = {}
         self.bodies: list[dict] = []
         self.delay_s = 0.0
         self.delays: dict[str, float] = {}
@@ -43,7 +50,7 @@ class Server:
             if self.every_other and self.tried[question] == 1:
                 self.faults[question] = [self.every_other[next(self._turn) % len(self.every_other)]]
             waiting = self.faults.get(question)
-            return waiting.pop(0) if waiting else ""
+            return waiting.pop(0) if waiting else self.always.get(question, "")
 
     def count(self, change: int) -> None:
         with self._lock:
@@ -72,9 +79,15 @@ class _Handler(BaseHTTPRequestHandler):
         self.owner.headers.append(dict(self.headers) | {"path": self.path})
         self.owner.bodies.append(body)
         time.sleep(self.owner.delays.get(question, self.owner.delay_s))
+        if self.owner.checks_keys and self.owner.body_of.setdefault(self.headers["Idempotency-Key"], body) != body:
+            self._send(409, b'{"error": {"message": "this key came with another body"}}')
+            return
         if refused := next((name for name in self.owner.takes_no if name in body), None):
             error = {"message": self.owner.takes_no[refused], "type": "invalid_request_error", "param": refused}
             self._send(400, json.dumps({"error": error}).encode())
+            return
+        if self.owner.raw.get(question):
+            self._send(200, self.owner.raw[question].pop(0))
             return
         match self.owner.next_fault(question).split(" ", 1):
             case ["cut"]:
@@ -88,6 +101,8 @@ class _Handler(BaseHTTPRequestHandler):
                 self._send(200, b'{"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 4}}')
             case ["empty"]:
                 self._send(200, b'{"choices": []}')
+            case ["gateway", status]:
+                self._send(int(status), b"<html>Bad Gateway</html>")
             case ["hang"]:
                 time.sleep(2)
                 self.close_connection = True

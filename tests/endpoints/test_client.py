@@ -1,48 +1,22 @@
 """The client against a real HTTP server that misbehaves on purpose."""
 
-import json
 import os
 import re
 import signal
 import socket
 import subprocess
 import sys
-import termios
 import time
 from email.utils import formatdate
 from pathlib import Path
 
 import pytest
 
-from amt.endpoints.client import ChatClient, ChatRequest, Unusable
-from amt.endpoints.completion import read_completion
-from amt.endpoints.spending import ONE, BudgetError, Price, Terms
+from amt.endpoints.transport import proxy_of
 from amt.errors import DataError, EndpointError
-from tests.endpoints.server import Server
+from tests.endpoints.asking import client_of, request
 
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture
-def server():
-    server = Server()
-    yield server
-    server.close()
-
-
-@pytest.fixture
-def client(server, tmp_path):
-    return client_of(server.address, tmp_path)
-
-
-def client_of(address, cache, **options):
-    standard = {"attempts": 4, "timeout_s": 20.0, "backoff_base_s": 0.01, "role": "teacher"}
-    return ChatClient(address, "some/model", "secret", cache, 8, **standard | options)
-
-
-def request(question, seed=1, **changes):
-    standard = {"temperature": 0.6, "top_p": 0.95, "max_tokens": 16, "seed": seed, "key": f"row {question}"}
-    return ChatRequest(messages=[{"role": "user", "content": question}], **standard | changes)
 
 
 def test_answers_come_in_order_and_tokens_are_counted(client):
@@ -80,6 +54,22 @@ def test_retry_after_is_obeyed(client, server, as_date):
     client.complete([request("a")])
     # A date has whole seconds, so that it may be 1 s ahead instead of 2.
     assert time.monotonic() - start >= 0.95
+
+
+@pytest.mark.parametrize("wished", ["0", "Wed, 21 Oct 2015 07:28:00 GMT", "-5", "soon", "0.2"])
+def test_a_wish_to_be_asked_again_at_once_takes_no_pause_away(server, tmp_path, caplog, wished):
+    """The pause grows however an endpoint wishes: else all attempts are gone in a moment."""
+    caplog.set_level("INFO")
+    questions = [str(number) for number in range(30)]
+    server.faults = {name: [f"retry-after {wished}"] for name in questions}
+    client_of(server.address, tmp_path, backoff_base_s=0.4).complete([request(name) for name in questions])
+    pauses = [float(pause) for pause in re.findall(r"next in ([0-9.]+) s", caplog.text)]
+    assert len(pauses) == 30
+    least = 0.2 if wished == "0.2" else 0.0
+    assert all(least <= pause <= least + 0.4 for pause in pauses)
+    # Uniform between them: that 30 of them were all below a quarter has a chance of 1e-18.
+    assert max(pauses) > least + 0.1
+    assert len(set(pauses)) > 1
 
 
 @pytest.mark.parametrize("status", [400, 401, 404])
@@ -141,7 +131,7 @@ def test_equal_requests_are_sent_once(client):
 
 
 def test_answers_before_a_failure_are_kept(client, server):
-    server.faults["9"] = ["400"]
+    server.faults["9"] = ["401"]
     server.delay_s = 0.01
     with pytest.raises(EndpointError):
         client.complete([request(str(number)) for number in range(10)])
@@ -154,7 +144,7 @@ def test_answers_before_a_failure_are_kept(client, server):
 def test_two_processes_share_the_work_and_pay_for_each_answer_once(server, tmp_path):
     server.delay_s = 0.02
     script = (
-        "from tests.endpoints.test_client import client_of, request\n"
+        "from tests.endpoints.asking import client_of, request\n"
         f"client = client_of({server.address!r}, {str(tmp_path / 'cache')!r})\n"
         "replies = client.complete([request(str(number)) for number in range(200)])\n"
         "assert [reply.text for reply in replies] == [f'echo: {number}' for number in range(200)]\n"
@@ -176,7 +166,7 @@ def test_an_interrupt_lets_what_is_in_flight_end_and_says_how_to_go_on(server, t
     server.delay_s = 0.3
     script = (
         "import logging, sys\nlogging.basicConfig(level=logging.INFO)\n"
-        "from tests.endpoints.test_client import client_of, request\n"
+        "from tests.endpoints.asking import client_of, request\n"
         f"client_of({server.address!r}, {str(tmp_path / 'cache')!r}).complete("
         "[request(str(number)) for number in range(200)])\n"
     )
@@ -209,97 +199,49 @@ def test_after_a_refusal_what_is_in_flight_is_still_stored(client, server, tmp_p
     assert len(again.complete([request(name) for name in answered])) == len(answered)
 
 
-def test_an_idempotency_key_names_the_question_and_changes_after_an_answer_of_no_use(client, server):
-    server.faults["a"] = ["500", "cut", "malformed"]
-    client.complete([request("a"), request("b")])
+def test_an_idempotency_key_names_the_question_and_changes_after_several_answers_of_no_use(server, tmp_path):
+    server.faults["a"] = ["500", "cut", "malformed", "malformed", "malformed", "malformed"]
+    client_of(server.address, tmp_path, attempts=8).complete([request("a"), request("b")])
     keys = [
         headers["Idempotency-Key"]
         for headers, body in zip(server.headers, server.bodies, strict=True)
         if body["messages"][-1]["content"] == "a"
     ]
-    assert keys[0] == keys[1] == keys[2]
-    assert keys[3] == f"{keys[0]}-1"
+    # What was garbled on its way may come whole, and unbilled, under the same name.
+    assert keys == [keys[0]] * 6 + [f"{keys[0]}-1"]
     assert len({headers["Idempotency-Key"] for headers in server.headers}) == 3
 
 
-# --- money ------------------------------------------------------------------------------------------------------
-
-PRICE = Price.per_million(1e6, 1e6)  # a token, one unit of currency
-# The messages of request("0") in JSON are 34 bytes, and its answer has 16 tokens at most.
-WORST = 50
-
-
-@pytest.mark.parametrize(
-    ("budget", "answered"),
-    [
-        (WORST - 1, 0),
-        (WORST, 1),  # 4 are spent then: 3 of the prompt, 1 of the answer
-        (WORST + 4, 2),
-        (WORST + 4 * 9, 10),
-    ],
-)
-def test_a_budget_is_spent_as_far_as_it_surely_lasts_and_a_higher_one_goes_on(server, tmp_path, budget, answered):
-    questions = [request(str(number)) for number in range(10)]
-    client = client_of(server.address, tmp_path, terms=Terms(PRICE, budget * ONE))
-    if answered < 10:
-        spent = f"{4 * answered:,.2f} USD of {budget:,.2f} USD are spent"
-        with pytest.raises(BudgetError, match=rf"{re.escape(spent)}.*{10 - answered} questions.*endpoint_budget in"):
-            client.complete(questions)
-    else:
-        client.complete(questions)
-    assert server.answered.total() == answered
-    assert client.summary()["cost"] == 4 * answered
-    client_of(server.address, tmp_path, terms=Terms(PRICE, 1000 * ONE)).complete(questions)
-    assert server.answered.total() == 10
+def test_the_idempotency_key_follows_the_body(client, server):
+    server.takes_no = {"max_tokens": NO_MAX_TOKENS}
+    client.complete([request("a")])
+    first, second = server.headers
+    assert first["Idempotency-Key"] != second["Idempotency-Key"]
+    server.takes_no = {}
+    server.faults["b"] = ["500"]
+    client.complete([request("b")])
+    _, _, third, fourth = server.headers
+    assert third["Idempotency-Key"] == fourth["Idempotency-Key"]
 
 
-def test_answers_of_no_use_that_were_billed_count_against_the_budget(server, tmp_path):
-    server.faults["0"] = ["useless"] * 3
-    terms = Terms(PRICE, (WORST + 10) * ONE)  # each of no use is billed 7: a third try is not surely covered
-    with pytest.raises(BudgetError, match=r"14\.00 USD of 60\.00 USD"):
-        client_of(server.address, tmp_path, terms=terms).complete([request("0")])
-    assert server.tried["0"] == 2
+def test_an_endpoint_that_checks_keys_against_bodies_is_content(client, server):
+    server.checks_keys = True
+    server.takes_no = {"max_tokens": NO_MAX_TOKENS}
+    assert client.complete([request("a")])[0].text == "echo: a"
+    assert len(server.bodies) == 2
 
 
-def test_what_is_in_flight_is_told_on_the_log_with_retries_and_cost(server, tmp_path, caplog):
-    caplog.set_level("INFO")
-    server.faults["a"] = ["429", "malformed"]
-    client = client_of(server.address, tmp_path, terms=Terms(PRICE))
-    client.complete([request("a"), request("b")])
-    client.complete([request("a"), request("b"), request("c")])
-    assert "teacher some/model: 2/2, 0 cached, 2 retries, 8.00 USD" in caplog.text
-    assert "2 of 2 answered, 2 of them now; 6 tokens in, 2 out, 8.00 USD; retries: 1 busy, 1 malformed" in caplog.text
-    assert "3 of 3 answered, 1 of them now; 3 tokens in, 1 out, 4.00 USD; retries: none" in caplog.text
-
-
-def test_a_terminal_shows_a_bar(server, tmp_path):
-    script = (
-        "from tests.endpoints.test_client import PRICE, Terms, client_of, request\n"
-        f"client = client_of({server.address!r}, {str(tmp_path)!r}, terms=Terms(PRICE))\n"
-        "client.complete([request('a')])\nclient.complete([request('a'), request('b')])\n"
-    )
-    screen, terminal = os.openpty()
-    termios.tcsetwinsize(terminal, (24, 120))
-    try:
-        environment = os.environ | {"PYTHONPATH": str(ROOT)}
-        subprocess.run([sys.executable, "-c", script], env=environment, stderr=terminal, check=True)
-        shown = os.read(screen, 10_000).decode()
-    finally:
-        os.close(screen)
-        os.close(terminal)
-    last = shown.replace("\n", "\r").strip("\r").split("\r")[-1]
-    assert last.startswith("teacher some/model: 100%")
-    assert "2/2" in last
-    assert "1 cached, 0 retries, 4.00 USD" in last
-
-
-def test_tokens_that_an_endpoint_does_not_count_are_estimated_and_that_is_said(server, tmp_path, caplog):
-    server.counts_tokens = False
-    client = client_of(server.address, tmp_path, terms=Terms(PRICE))
-    (reply,) = client.complete([request("abcdefg")])
-    assert (reply.prompt_tokens, reply.completion_tokens) == (0, 0)  # as the endpoint says
-    assert client.summary()["cost"] == 3 + 5  # 7 and 13 bytes, three a token
-    assert "1 answers came without a token count" in caplog.text
+def test_a_proxy_of_the_environment_is_used_but_not_for_this_machine(monkeypatch):
+    monkeypatch.setenv("https_proxy", "http://proxy.internal:3128")
+    monkeypatch.setenv("no_proxy", "r1.internal")
+    assert proxy_of("https://api.example.com/v1/chat/completions") == "http://proxy.internal:3128"
+    for address in (
+        "http://api.example.com/v1",
+        "https://r1.internal/v1",
+        "https://127.0.0.1:9/v1",
+        "https://[::1]/v1",
+    ):
+        assert proxy_of(address) is None
 
 
 def test_a_corrupt_cache_is_named(server, tmp_path):
@@ -359,89 +301,3 @@ def test_a_setting_that_the_model_does_not_take_is_never_left_out_in_silence(cli
     with pytest.raises(EndpointError, match=rf"Unsupported .*'{name}'.*endpoints\.teacher in params\.yaml"):
         client.complete([request("a")])
     assert len(server.bodies) == 1
-
-
-def name_in(answer):
-    if "name" not in answer:
-        raise ValueError("expected a name")
-    return answer["name"]
-
-
-def test_one_answer_that_is_no_json_stops_no_other(client, server, tmp_path):
-    server.says = {"a": '{"name": "A"}', "b": "I would rather not.", "c": '```json\n{"name": null}\n```'}
-    first = client.complete_json([request("a"), request("b"), request("c")], name_in)
-    assert (first[0], first[2]) == ("A", None)
-    assert isinstance(first[1], Unusable)
-    assert "no JSON object" in first[1].fault
-    assert "I would rather not." in first[1].fault
-    assert server.answered["b"] == 3
-    # The row's outcome is settled: the same call again costs nothing and ends the same.
-    assert client.complete_json([request("a"), request("b"), request("c")], name_in) == first
-    assert server.answered["b"] == 3
-
-
-def test_a_model_that_gives_no_json_is_an_error_and_is_asked_again_by_the_next_call(client, server):
-    server.says = {"c": '{"name": "C"}'}
-    questions = [request("a"), request("b"), request("c")]
-    with pytest.raises(EndpointError, match=r"no usable JSON for row a in 3 attempts \(2 of 3 requests\).*echo: a"):
-        client.complete_json(questions, name_in)
-    assert server.answered["a"] == 3
-    server.says |= {"a": '{"name": "A"}', "b": '{"name": "B"}'}
-    assert client.complete_json(questions, name_in) == ["A", "B", "C"]
-    assert server.answered["c"] == 1
-
-
-# What stands between the quotes of a model's JSON, and what it means.
-LATEX = [
-    # Backslashes of a model that forgets to escape.
-    (r"What is $\frac{1}{2}+\theta$ and $\sqrt{2}$?", r"What is $\frac{1}{2}+\theta$ and $\sqrt{2}$?"),
-    (r"\boxed{\rho}", r"\boxed{\rho}"),
-    (r"$\beta \times \nabla \neq \text{m}$", r"$\beta \times \nabla \neq \text{m}$"),
-    (r"$\underline{x} \cup \{1\} \, \$5$", r"$\underline{x} \cup \{1\} \, \$5$"),
-    (r"$\begin{pmatrix}1 \\ 2\end{pmatrix}$", r"$\begin{pmatrix}1 \\ 2\end{pmatrix}$"),
-    # Line breaks stay line breaks among them.
-    (r"Let $\alpha=1$.\nFind $\nu$.\n\n$\tan x$\nto", "Let $\\alpha=1$.\nFind $\\nu$.\n\n$\\tan x$\nto"),
-    # Correctly escaped answers come through as JSON has them.
-    (r"What is $\\frac{1}{2}+\\theta$?\nu and v:\tnot", "What is $\\frac{1}{2}+\\theta$?\nu and v:\tnot"),
-    (r"$1 \\\\ 2\\end{pmatrix}$\r\n\tto \"x\" \/ caf\u00e9", '$1 \\\\ 2\\end{pmatrix}$\r\n\tto "x" / café'),
-    (r"2u = 4\nu = 2\nFind\tan\nThe end\nnot this\ntext", "2u = 4\nu = 2\nFind\tan\nThe end\nnot this\ntext"),
-    (r"$\\neq$ \\\nnabla", "$\\neq$ \\\nnabla"),
-    ("no backslash", "no backslash"),
-]
-
-
-@pytest.mark.parametrize(
-    "around", ["{}", r"Here it is: {} since $\alpha$ is \(real\).", "<think>\\x</think>```json\n{}\n```"]
-)
-def test_latex_in_json_is_what_was_meant(client, server, around):
-    questions = [request(str(number)) for number in range(len(LATEX))]
-    for number, (said, _) in enumerate(LATEX):
-        server.says[str(number)] = around.replace("{}", f'{{"name": "{said}"}}')
-    assert client.complete_json(questions, name_in) == [meant for _, meant in LATEX]
-
-
-@pytest.mark.parametrize("field", ["reasoning", "reasoning_content"])
-def test_reasoning_in_a_field_of_its_own_is_put_into_tags(field):
-    def reply(content, reasoning, finish_reason="stop"):
-        message = {"content": content, field: reasoning}
-        return read_completion(json.dumps({"choices": [{"message": message, "finish_reason": finish_reason}]}))[0]
-
-    assert reply("4", "2+2").text == "<think>2+2</think><answer>4</answer>"
-    assert reply("<answer>4</answer>", "r").text == "<think>r</think><answer>4</answer>"
-    cut = reply(None, "cut of", "length")
-    assert (cut.text, cut.finish_reason) == ("<think>cut of", "length")
-    assert reply("4", None).text == "4"
-
-
-@pytest.mark.parametrize("reason", ["length", "content_filter", "tool_calls"])
-def test_an_answer_cut_before_its_first_word_is_an_answer_and_says_why(reason):
-    """Asking again would give the same until the endpoint counts as down."""
-    body = {"choices": [{"message": {"role": "assistant", "content": None}, "finish_reason": reason}]}
-    reply = read_completion(json.dumps(body))[0]
-    assert (reply.text, reply.finish_reason) == ("", reason)
-
-
-def test_a_refusal_in_a_field_of_its_own_is_the_answer():
-    message = {"content": None, "refusal": "I cannot help with that."}
-    body = {"choices": [{"message": message, "finish_reason": "stop"}]}
-    assert read_completion(json.dumps(body))[0].text == "I cannot help with that."

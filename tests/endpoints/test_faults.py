@@ -21,3 +21,5 @@ def test_what_was_delivered_is_asked_again_only_where_a_kill_came_before_it_was_
     assert (outcome.answered, outcome.lost, outcome.twice) == (300, 0, 0)
     assert outcome.stored_asked == 0
     assert outcome.delivered_twice <= most
+    # It bills what was cut, late or garbled, and the client says so of each.
+    assert 0 < outcome.billed_twice <= outcome.perhaps_billed

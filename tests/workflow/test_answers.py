@@ -147,10 +147,20 @@ def test_answers_outlive_garbage_collection_and_a_lost_database_and_a_damaged_se
     assert server.answered.total() == 20
 
 
+def test_a_folder_beside_the_project_is_no_part_of_it(asking, server):
+    """However it is written."""
+    asking.write("where.yaml", "endpoint_cache: ../shared\n")
+    asking.do("snakemake", AMT_PLACEMENT="where.yaml")
+    assert server.answered.total() == 20
+    assert (asking.path.parent / "shared" / "answers.sqlite").exists()
+    assert not (asking.path.parent / "shared" / "answers").exists()
+    assert not list(asking.path.rglob("answers.dvc"))
+
+
 def test_what_was_spent_is_told(asking):
     assert "nothing was asked yet" in asking.do("amt", "spending")
     asking.write("where.yaml", "endpoint_budget: 5\nendpoint_currency: EUR\n")
     asking.do("snakemake")
     said = asking.do("amt", "spending", AMT_PLACEMENT="where.yaml").splitlines()
-    assert said[1].split() == ["teacher", "some/model", "20", "0", "0", "60", "20", "not", "known"]
+    assert said[1].split() == ["teacher", "some/model", "20", "0", "0", "60", "20", "not", "known", "-"]
     assert said[-1] == "left of endpoint_budget: 5.00 EUR"
