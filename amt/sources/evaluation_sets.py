@@ -13,7 +13,7 @@ from amt.errors import SourceError
 from amt.params import Benchmark, Window
 from amt.rows import QUERY, canonical_json, row_id, write_rows
 from amt.sources.code_cases import from_cases, private_cases
-from amt.sources.collect import hub_errors, json_lines
+from amt.sources.reading import hub_errors, json_rows
 
 ARENA_QUESTIONS = "data/arena-hard-v0.1/question.jsonl"
 ARENA_BASELINE = "data/arena-hard-v0.1/model_answer/gpt-4-0314.jsonl"
@@ -192,7 +192,7 @@ def _hub_lines(name: str, settings: Benchmark, file: str) -> Iterator[dict[str, 
         local = hf_hub_download(settings.hub_id, file, repo_type="dataset", revision=settings.revision)
     except hub_errors() as error:
         raise _unreadable(name, settings, error) from error
-    yield from json_lines(local)
+    yield from json_rows(local)
 
 
 def _unreadable(name: str, settings: Benchmark, error: Exception) -> SourceError:
