@@ -280,7 +280,9 @@ def unify(
     lists = [name for name in described.needs if _is_list_of_structs(described, name)]
     occurrences: Counter[int] = Counter()
     for row in published:
-        unified = LeftOut("null_in_a_list") if any(None in (row[name] or ()) for name in lists) else described.unify(row)
+        unified = (
+            LeftOut("null_in_a_list") if any(None in (row[name] or ()) for name in lists) else described.unify(row)
+        )
         if isinstance(unified, Unified) and not unified.query:
             unified = LeftOut("empty_query")
         if isinstance(unified, Unified) and _licence_key(unified.licence or described.licence) in excluded:

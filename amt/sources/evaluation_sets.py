@@ -102,11 +102,15 @@ def livecodebench_question(name: str, row: dict[str, Any]) -> dict[str, Any]:
 
     `query` is what was published, by which copies of it are found; `messages` is how a model is asked.
     """
-    cases = json.loads(row["public_test_cases"]) + private_cases(row["private_test_cases"])
-    entry_point = json.loads(row["metadata"] or "{}").get("func_name")
+    where = f"benchmarks.{name}: the test cases of question {row['question_id']} cannot be read"
+    try:
+        cases = json.loads(row["public_test_cases"]) + private_cases(row["private_test_cases"])
+        entry_point = json.loads(row["metadata"] or "{}").get("func_name")
+    except (SourceError, ValueError, TypeError, AttributeError) as error:
+        raise SourceError(f"{where} ({error}).") from None
     tests = from_cases(cases, entry_point)
     if tests is None:
-        raise SourceError(f"benchmarks.{name}: the test cases of question {row['question_id']} cannot be read.")
+        raise SourceError(f"{where}.")
     return question_row(
         name,
         "code",

@@ -1,11 +1,12 @@
 """Code of paper section 2.1. A row whose tests cannot be used is left out: nothing could verify it."""
 
 import json
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
 
+from amt.errors import SourceError
 from amt.sources.code_cases import (
     from_asserts,
     from_cases,
@@ -27,7 +28,7 @@ def _json(text: str | None) -> Any:
     """None where there is no text, or no JSON."""
     try:
         return json.loads(text or "null")
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
 
 
@@ -89,6 +90,7 @@ KODCODE_V1 = Dataset(
         ]
     ),
     needs=("question_id", "question", "test", "test_info", "subset", "solution"),
+    optional=("test_info.docstring", "test_info.parameter_list"),
     unify=_kodcode,
 )
 
@@ -132,7 +134,7 @@ def _verifiable_coding(row: dict[str, Any]) -> Unified | LeftOut:
     if verification.get("language") != "python":
         return LeftOut("other_language")
     cases = verification.get("test_cases") or []
-    if any(case["type"] != "stdin_stdout" for case in cases):
+    if any(case is None or case["type"] != "stdin_stdout" for case in cases):
         return _WITHOUT_TESTS
     tests = from_stdin([(case["input"], case["output"]) for case in cases])
     if tests is None:
@@ -188,6 +190,7 @@ VERIFIABLE_CODING = Dataset(
         ]
     ),
     needs=("source", "problem_statement", "gold_standard_solution", "problem_id", "verification_info"),
+    optional=("verification_info.test_cases.fn_name",),
     unify=_verifiable_coding,
 )
 
@@ -268,6 +271,7 @@ PRIME_EURUS2 = Dataset(
         ]
     ),
     needs=("data_source", "prompt", "ability", "reward_model", "extra_info"),
+    optional=("reward_model.style", "extra_info.split"),
     unify=_prime,
 )
 
@@ -314,10 +318,14 @@ DEEPCODER = Dataset(
 def _livecodebench(row: dict[str, Any]) -> Unified | LeftOut:
     if row["contest_date"] is None or str(row["contest_date"])[:10] >= EVALUATED_FROM:
         return _EVALUATED
-    cases = (_json(row["public_test_cases"]) or []) + (
-        private_cases(row["private_test_cases"]) if row["private_test_cases"] else []
-    )
-    tests = from_cases(cases, (_json(row["metadata"]) or {}).get("func_name"))
+    public, metadata = _json(row["public_test_cases"]) or [], _json(row["metadata"]) or {}
+    if not isinstance(public, list) or not isinstance(metadata, dict):
+        return _WITHOUT_TESTS
+    try:
+        private = private_cases(row["private_test_cases"]) if row["private_test_cases"] else []
+    except SourceError:
+        return LeftOut("unreadable_tests")
+    tests = from_cases(public + private, metadata.get("func_name"))
     if tests is None:
         return _WITHOUT_TESTS
     return Unified(
@@ -369,7 +377,7 @@ LIVECODEBENCH_GENERATION = Dataset(
 
 def _codeforces(row: dict[str, Any]) -> Unified | LeftOut:
     start = row["contest_start"]
-    if start is None or datetime.fromtimestamp(start, UTC).date().isoformat() >= EVALUATED_FROM:
+    if start is None or start >= datetime.fromisoformat(f"{EVALUATED_FROM}T00:00:00+00:00").timestamp():
         return _EVALUATED
     if row["interaction_format"]:
         return LeftOut("interactive")

@@ -127,9 +127,7 @@ def _chosen(described: Dataset, names: list[Path]) -> list[Path]:
             names = ours
     splits = {*described.split.split("+")}
     return [
-        name
-        for name in names
-        if splits & {*_words(name)} or not any(_OTHER_SPLIT.match(word) for word in _words(name))
+        name for name in names if splits & {*_words(name)} or not any(_OTHER_SPLIT.match(word) for word in _words(name))
     ]
 
 
@@ -145,7 +143,11 @@ def _file_parts(described: Dataset, file: str) -> Iterator[Part]:
         return
     import datasets
 
-    options = {"delimiter": "\t"} if file.endswith(".tsv") else {}
+    options: dict[str, Any] = {"delimiter": "\t"} if file.endswith(".tsv") else {}
+    if form == "csv":
+        # A column of text that has nothing but numbers is text: 007 is not 7.
+        texts = [field.name for field in described.columns if pa.types.is_string(field.type)]
+        options["converters"] = dict.fromkeys(texts, str)
     with told(described, file):
         builder = datasets.load_dataset_builder(form, data_files=[file], **options)
     yield file, _streamed(described, builder, "train", file)
@@ -186,8 +188,8 @@ def json_rows(file: str | Path) -> Iterator[Row]:
             yield row
 
 
-def _lines(content: IO[bytes], file: str | Path, number: int, start: bytes) -> Iterator[tuple[str, Any]]:
-    for number, line in enumerate(chain([start + content.readline()], content), start=number):
+def _lines(content: IO[bytes], file: str | Path, first: int, start: bytes) -> Iterator[tuple[str, Any]]:
+    for number, line in enumerate(chain([start + content.readline()], content), start=first):
         if line.strip():
             try:
                 yield f"line {number}", json.loads(line.decode())
@@ -266,7 +268,9 @@ def check_fields(described: Dataset, rows: list[Row], where: str, *, is_first: b
         missing = missing if is_first else []
         unknown = [name for name in sorted(names) if name not in known[path]]
         if missing or unknown:
-            faults = ["lacks " + ", ".join(missing)] * bool(missing) + ["has also " + ", ".join(unknown)] * bool(unknown)
+            faults = ["lacks " + ", ".join(missing)] * bool(missing) + ["has also " + ", ".join(unknown)] * bool(
+                unknown
+            )
             raise SourceError(
                 f"source {described.name}: column {path} of {where} {' and '.join(faults)} (it has: "
                 f"{', '.join(sorted(names))}; the adapter knows: {', '.join(known[path])}). " + _mend(described)
@@ -318,7 +322,6 @@ def _unreadable(described: Dataset, where: str, error: Exception) -> SourceError
         mend = f"Mend it, or name other rows as sources.{described.name}.path."
     else:
         terms = f"accept its terms at https://huggingface.co/datasets/{described.hub_id} and set HF_TOKEN, "
-        mend = (
-            f"Check the network, {terms if described.gated else ''}and sources.{described.name}.revision in params.yaml."
-        )
+        terms = terms if described.gated else ""
+        mend = f"Check the network, {terms}and sources.{described.name}.revision in params.yaml."
     return SourceError(f"{where} cannot be read: {type(error).__name__}: {reason}. {mend}")
