@@ -57,7 +57,7 @@ class Dataset:
     """The columns that `unify` reads: what is downloaded of the hub, and checked to be there."""
     unify: Callable[[dict[str, Any]], Unified | LeftOut]
     optional: tuple[str, ...] = ()
-    """Columns of `needs` that some configurations lack, and fields within columns (a.b) that need not be there: null."""
+    """Columns of `needs` that some configurations lack, and fields within columns (a.b) that may be absent: null."""
     gated: bool = False
     """The hub hands it out to accounts that accepted its terms: a token is needed."""
     files: tuple[str, ...] = ()
