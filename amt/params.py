@@ -92,7 +92,10 @@ class Source(Section):
     """Commit of the dataset on the hub. Null with origin hub is enough to plan; fetching then fails and names this
     key."""
     path: str | None
-    """File or folder with rows in the dataset's published form; null unless the origin is local."""
+    """File or folder with rows in the dataset's published form (JSON lines, a JSON array, Parquet, CSV, TSV); null
+    unless the origin is local. Of a folder with a card (README.md) that declares configurations, those of the dataset
+    are read, and its split; of others, where files or folders bear the names of these, only such, and none that is
+    named after another split."""
     limit: Positive | None
     """Rows to take, from the first; null takes all."""
     shards: Positive

@@ -61,6 +61,7 @@ OPENHERMES_2_5 = Dataset(
         ]
     ),
     needs=("conversations", "system_prompt", "id", "source"),
+    optional=("conversations.weight",),
     unify=_openhermes,
 )
 
@@ -170,6 +171,7 @@ NATURAL_REASONING = Dataset(
         ]
     ),
     needs=("question", "reference_answer", "responses"),
+    optional=("responses.response_model",),
     unify=_natural_reasoning,
 )
 

@@ -7,13 +7,15 @@ is no such comparison stays an assert: amt.rewards.code_tests judges those that 
 import ast
 import base64
 import contextlib
-import io
 import json
-import pickle
+import pickletools
 import zlib
 from typing import Any
 
 from amt.errors import SourceError
+
+_UNPARSABLE = (SyntaxError, ValueError, RecursionError, MemoryError)
+"""What `ast` raises: deep nesting is the last two."""
 
 
 def from_asserts(statements: list[str], entry_point: str | None = None) -> dict[str, Any] | None:
@@ -45,7 +47,7 @@ def from_pytest(source: str, entry_point: str | None = None) -> dict[str, Any] |
     """
     try:
         tree = ast.parse(source or "")
-    except (SyntaxError, ValueError):
+    except _UNPARSABLE:
         return None
     tests = [node for node in tree.body if _is_named_test(node)]
     if not tests or not all(map(_is_plain_function, tests)) or _needs_solution_module(tree):
@@ -61,39 +63,44 @@ def from_pytest(source: str, entry_point: str | None = None) -> dict[str, Any] |
 
 
 def from_stdin(cases: list[tuple[str, str]]) -> dict[str, Any] | None:
-    """(input, output) pairs of a program. None where there are none."""
-    if not cases:
+    """(input, output) pairs of a program. None where there are none, or one is no text."""
+    if not cases or not all(isinstance(text, str) for case in cases for text in case):
         return None
     return {"kind": "stdin", "cases": [{"stdin": given, "stdout": expected} for given, expected in cases]}
 
 
-def from_inputs_and_outputs(published: dict[str, Any] | None) -> dict[str, Any] | None:
+def from_inputs_and_outputs(published: Any) -> dict[str, Any] | None:
     """{"inputs", "outputs", "fn_name"?} of APPS, TACO and what is made of them.
 
     Of a program: texts, or lists of lines. Of a function: lists of arguments, or lines of JSON, one an argument; a
     result stands in a list of its own in every test of a problem, or in none. None where nothing can be tested.
     """
-    published = published or {}
-    given, expected = published.get("inputs") or [], published.get("outputs") or []
-    if not given or len(given) != len(expected):
+    if not isinstance(published, dict):
         return None
-    if not published.get("fn_name"):
+    given, expected, name = (published.get(key) or None for key in ("inputs", "outputs", "fn_name"))
+    if not isinstance(given, list) or not isinstance(expected, list) or not isinstance(name, str | None):
+        return None
+    if len(given) != len(expected) or not all(isinstance(one, str | list) for one in given):
+        return None
+    if name is None:
         return from_stdin([(_joined_lines(one), _joined_lines(other)) for one, other in zip(given, expected)])
     try:
-        arguments = [_json_lines(one) if isinstance(one, str) else list(one) for one in given]
+        arguments = [_json_lines(one) if isinstance(one, str) else one for one in given]
         results = [json.loads(one) if isinstance(one, str) else one for one in expected]
-    except (ValueError, TypeError):
+    except (ValueError, RecursionError):
         return None
     if all(isinstance(one, list) and len(one) == 1 for one in results):
         results = [one for (one,) in results]
     cases = [{"args": args, "expected": result} for args, result in zip(arguments, results)]
-    return {"kind": "call", "entry_point": published["fn_name"], "cases": cases}
+    return {"kind": "call", "entry_point": name, "cases": cases}
 
 
-def from_cases(cases: list[dict[str, Any]] | None, entry_point: str | None = None) -> dict[str, Any] | None:
+def from_cases(cases: Any, entry_point: Any = None) -> dict[str, Any] | None:
     """LiveCodeBench's list of {"input", "output"}, of a program or, with an entry point, of a function whose
     arguments are lines of JSON. None where nothing can be tested."""
-    if not cases:
+    if not isinstance(cases, list) or not cases or not all(map(_is_case, cases)):
+        return None
+    if not isinstance(entry_point, str | None):
         return None
     names = {case.get("fn_name") for case in cases} - {None}
     entry_point = entry_point or (names.pop() if len(names) == 1 else None)
@@ -101,7 +108,7 @@ def from_cases(cases: list[dict[str, Any]] | None, entry_point: str | None = Non
         return None if names else from_stdin([(case["input"], case["output"]) for case in cases])
     try:
         calls = [{"args": _json_lines(case["input"]), "expected": json.loads(case["output"])} for case in cases]
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return {"kind": "call", "entry_point": entry_point, "cases": calls}
 
@@ -110,28 +117,45 @@ LARGEST_CASES_BYTES = 2**30
 """Of LiveCodeBench's private test cases of a problem, unpacked."""
 
 
-class _PlainData(pickle.Unpickler):
-    """Unpickles text, numbers and lists; a pickle that names any class or function is refused."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        raise SourceError(f"a pickled test case of LiveCodeBench asks for {module}.{name}: refused")
+_TEXT = ("UNICODE", "SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8")
+_AROUND_TEXT = ("PROTO", "FRAME", "PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE", "STOP")
 
 
-def private_cases(encoded: str) -> list[dict[str, Any]]:
+def _pickled_text(pickled: bytes) -> str:
+    """The text of a pickle that holds one and nothing else. It is read, never executed."""
+    texts = []
+    for operation, argument, _ in pickletools.genops(pickled):
+        if operation.name in _TEXT:
+            texts.append(argument)
+        elif operation.name not in _AROUND_TEXT:
+            asked = ".".join([*texts, *str(argument or "").split()])[:100]
+            raise SourceError(f"a pickled test case of LiveCodeBench asks for {asked} ({operation.name}): refused")
+    (text,) = texts
+    return text
+
+
+def private_cases(encoded: str) -> list[Any]:
     """LiveCodeBench's private_test_cases: base64(zlib(pickle(JSON text))), or the JSON itself in early files.
 
     Raises:
         SourceError: it is none of these, or would run code.
     """
-    with contextlib.suppress(ValueError):
+    cases = _private_json(encoded)
+    if not isinstance(cases, list):
+        raise SourceError(f"test cases of LiveCodeBench are a {type(cases).__name__}, not a list")
+    return cases
+
+
+def _private_json(encoded: str) -> Any:
+    with contextlib.suppress(ValueError, RecursionError):
         return json.loads(encoded)
     try:
         unpacking = zlib.decompressobj()
         pickled = unpacking.decompress(base64.b64decode(encoded), LARGEST_CASES_BYTES)
         if unpacking.unconsumed_tail:
             raise SourceError(f"test cases of LiveCodeBench unpack to more than {LARGEST_CASES_BYTES} bytes: refused")
-        return json.loads(_PlainData(io.BytesIO(pickled)).load())
-    except (ValueError, TypeError, EOFError, IndexError, KeyError, zlib.error, pickle.UnpicklingError) as error:
+        return json.loads(_pickled_text(pickled))
+    except (ValueError, RecursionError, MemoryError, zlib.error) as error:
         raise SourceError(f"test cases of LiveCodeBench cannot be read ({type(error).__name__}: {error})") from None
 
 
@@ -139,8 +163,18 @@ def _json_lines(text: str) -> list[Any]:
     return [json.loads(line) for line in text.splitlines()]
 
 
-def _joined_lines(text: str | list[str]) -> str:
-    return text if isinstance(text, str) else "\n".join(map(str, text))
+def _is_case(case: Any) -> bool:
+    return (
+        isinstance(case, dict)
+        and isinstance(case.get("input"), str)
+        and isinstance(case.get("output"), str)
+        and isinstance(case.get("fn_name"), str | None)
+    )
+
+
+def _joined_lines(text: Any) -> Any:
+    """Lists of lines as text; all else as it is."""
+    return "\n".join(map(str, text)) if isinstance(text, list) else text
 
 
 def _is_named_test(node: ast.stmt) -> bool:
@@ -174,7 +208,7 @@ def _call_case(statement: str) -> tuple[str, dict[str, Any]] | None:
     """(function, case) of `assert f(<literals>) == <literal>`; None for every other statement."""
     try:
         (node,) = ast.parse(statement.strip()).body
-    except (SyntaxError, ValueError):
+    except _UNPARSABLE:
         return None
     if not (isinstance(node, ast.Assert) and isinstance(node.test, ast.Compare)):
         return None

@@ -5,14 +5,11 @@ it was left out, one made of what was published. Equal published rows get differ
 the business of `unique`. `detail` of a line says which raw row it was.
 """
 
-import contextlib
-import json
-import zlib
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
-from itertools import islice
+from itertools import islice, tee
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +17,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from amt.errors import SourceError
-from amt.ledger import Ledger
+from amt.ledger import Ledger, StageReport
 from amt.licences import canonical, is_excluded
 from amt.params import Source
 from amt.publish import publish_file
-from amt.rows import QUERY, canonical_json, row_id, told, write_rows, write_table
+from amt.rows import QUERY, TableWriter, canonical_json, row_id, told, write_table
 from amt.sources.catalogue import dataset
 from amt.sources.dataset import Dataset, LeftOut, Unified
+from amt.sources.reading import Part, check_columns, check_fields, hub_parts, json_rows, local_parts
 
-HUB_BATCH_ROWS = 1000
+READ_ROWS = 1000
+"""Raw rows in memory at a time."""
+MANY_ROWS = 100
+"""Of so many rows some come in, or the dataset is another than its adapter knows."""
 
 
 @dataclass(frozen=True)
@@ -79,23 +80,10 @@ def write_raw(name: str, settings: Source, path: Path, at_hand: Path | None) -> 
 def read_samples(described: Dataset, path: Path, limit: int | None = None) -> list[dict[str, Any]]:
     """The rows that ship with the adapter, in their order."""
     rows = []
-    for number, row in enumerate(islice(json_lines(path), limit), start=1):
+    for number, row in enumerate(islice(json_rows(path), limit), start=1):
         check_columns(described, row.keys(), f"{path} line {number}", described.columns.names)
         rows.append(row)
     return rows
-
-
-def json_lines(path: str | Path) -> Iterator[dict[str, Any]]:
-    """Objects of a JSON-lines file; a line that is none is a SourceError that names it."""
-    with Path(path).open("rb") as lines:
-        for number, line in enumerate(lines, start=1):
-            try:
-                row = json.loads(line.decode())
-            except ValueError as error:
-                raise SourceError(f"{path} line {number} is not JSON ({error}).") from None
-            if not isinstance(row, dict):
-                raise SourceError(f"{path} line {number} is a {type(row).__name__}, not a JSON object.")
-            yield row
 
 
 def _sample_table(described: Dataset, rows: list[dict[str, Any]], path: Path) -> pa.Table:
@@ -120,85 +108,50 @@ def write_hub_rows(described: Dataset, settings: Source, path: Path) -> int:
             f"Set sources.{described.name}.revision to a commit of https://huggingface.co/datasets/{described.hub_id}, "
             f"of which `git ls-remote https://huggingface.co/datasets/{described.hub_id} HEAD` prints the newest."
         )
-    if described.files:
-        urls = [_url(described, settings.revision, file) for file in described.files]
-        streams = [_file_stream(described, urls, settings.revision)]
-    else:
-        streams = _config_streams(described, settings.revision)
-    return _write_streams(described, streams, settings.limit, path, f"{described.hub_id} at {settings.revision}")
+    return _write_parts(
+        described,
+        hub_parts(described, settings.revision),
+        settings.limit,
+        path,
+        f"{described.hub_id} at {settings.revision} has no rows in split {described.split}.",
+    )
 
 
 def write_local_rows(described: Dataset, limit: int | None, place: Path, path: Path) -> int:
     """The needed columns of files that lie here in the dataset's published form."""
-    files = [place] if place.is_file() else sorted(file for file in place.rglob("*") if file.is_file())
-    files = [str(file) for file in files if file.suffix in FORMATS]
-    if not files:
-        raise SourceError(
-            f"sources.{described.name}.path: {place} holds no file in a form that can be read "
-            f"({', '.join(FORMATS)}). Name a file or folder with the rows of {described.hub_id}."
-        )
-    return _write_streams(described, [_file_stream(described, files, "")], limit, path, str(place))
+    mend = f"{place} holds no rows. Name a file or folder that has some as sources.{described.name}.path."
+    return _write_parts(described, local_parts(described, place), limit, path, mend)
 
 
-FORMATS = {".jsonl": "json", ".json": "json", ".parquet": "parquet", ".csv": "csv", ".tsv": "csv"}
-"""Reader of `datasets` by the ending of a file."""
-
-
-def _write_streams(described: Dataset, streams: Iterable, limit: int | None, path: Path, where: str) -> int:
-    """Write what is needed of the streams, one after the other."""
+def _write_parts(described: Dataset, parts: Iterable[Part], limit: int | None, path: Path, if_none: str) -> int:
+    """Write what is needed of the parts, one after the other."""
     known = described.columns.names
     schema = pa.schema([described.columns.field(name) for name in described.needs if name in known])
     count = 0
     with publish_file(path) as temporary:
         with pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
-            for stream in streams:
-                # Some datasets publish no schema: the first rows tell it.
-                stream = stream if stream.column_names else stream._resolve_features()
-                required = [name for name in described.needs if name not in described.optional]
-                check_columns(described, stream.column_names, where, required)
-                stream = stream.select_columns([name for name in described.needs if name in stream.column_names])
-                if limit is not None:
-                    stream = stream.take(limit - count)
-                for batch in _batches(described, where, stream):
-                    writer.write_table(_table_of(described, batch, schema, where))
-                    count += len(batch)
-                if limit is not None and count >= limit:
-                    break
+            for where, is_first, rows in _batches(parts, limit):
+                if is_first:
+                    check_columns(described, {name: None for row in rows for name in row}, where)
+                check_fields(described, rows, where, is_first=is_first)
+                writer.write_table(_table_of(described, rows, schema, where))
+                count += len(rows)
         if count == 0:
-            raise SourceError(f"{where} has no rows in split {described.split}.")
+            raise SourceError(if_none)
     return count
 
 
-def _config_streams(described: Dataset, revision: str) -> Iterator:
-    import datasets
-
-    for config in (described.config or "").split("+"):
-        for split in described.split.split("+"):
-            with _told(described, f"{described.hub_id} (config {config or None}, split {split}) at {revision}"):
-                yield datasets.load_dataset(
-                    described.hub_id, config or None, split=split, revision=revision, streaming=True
-                )
-
-
-def _url(described: Dataset, revision: str, file: str) -> str:
-    folder = Path(described.hub_id)
-    return str(folder / file) if folder.is_dir() else f"hf://datasets/{described.hub_id}@{revision}/{file}"
-
-
-def _file_stream(described: Dataset, files: list[str], revision: str):
-    import datasets
-
-    ending = Path(files[0]).suffix
-    options = {"delimiter": "\t"} if ending == ".tsv" else {}
-    with _told(described, f"{files[0]}{f' at {revision}' if revision else ''}"):
-        return datasets.load_dataset(FORMATS[ending], data_files=files, split="train", streaming=True, **options)
-
-
-def _batches(described: Dataset, where: str, stream) -> Iterator[list[dict[str, Any]]]:
-    with _told(described, where):
-        for batch in stream.iter(batch_size=HUB_BATCH_ROWS):
-            names = list(batch)
-            yield [dict(zip(names, values, strict=True)) for values in zip(*batch.values(), strict=True)]
+def _batches(parts: Iterable[Part], limit: int | None) -> Iterator[tuple[str, bool, list[dict[str, Any]]]]:
+    """(what an error names, whether it is the first of its part, rows) of so many rows."""
+    left = limit
+    for where, batches in parts:
+        is_first = True
+        for batch in batches:
+            rows = batch[:left]
+            yield where, is_first, rows
+            is_first = False
+            if left is not None and (left := left - len(rows)) == 0:
+                return
 
 
 def _table_of(described: Dataset, rows: list[dict[str, Any]], schema: pa.Schema, where: str) -> pa.Table:
@@ -223,31 +176,6 @@ def _plain(value: Any, declared: pa.DataType) -> Any:
     return value.isoformat() if isinstance(value, datetime) and pa.types.is_string(declared) else value
 
 
-@contextlib.contextmanager
-def _told(described: Dataset, where: str) -> Iterator[None]:
-    try:
-        yield
-    except hub_errors() as error:
-        raise _unreadable(described, where, error) from error
-
-
-def hub_errors() -> tuple[type[Exception], ...]:
-    """What reading from the hub raises for want of network, access, revision or file."""
-    import httpx
-
-    return (OSError, ValueError, RuntimeError, httpx.HTTPError)
-
-
-def _unreadable(described: Dataset, where: str, error: Exception) -> SourceError:
-    reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-    terms = f"accept its terms at https://huggingface.co/datasets/{described.hub_id} and set HF_TOKEN, "
-    return SourceError(
-        f"{where} cannot be read: {type(error).__name__}: {reason}. Of the hub, check the network, "
-        f"{terms if described.gated else ''}and sources.{described.name}.revision in params.yaml; of files of your "
-        "own, the file."
-    )
-
-
 # --- queries -----------------------------------------------------------------------------------------------
 
 
@@ -266,26 +194,34 @@ def write_queries(
 
     Args:
         shard: only the rows of this one of so many shards, from 0.
+
+    Raises:
+        SourceError: a needed column is missing, or of many rows none can be used.
     """
     described = dataset(name)
     book = Ledger("queries")
-    kept = []
+    wanted = {entry["row_id"] for entries in (planted or {}).values() for entry in entries}
+    found: set[str] = set()
     licences: Counter[str] = Counter()
-    published = list(_published(described, raw, shard, shards))
-    unified = unify(described, [row for _, row in published], excluded_licences, contests_before)
-    for (number, as_published), row in zip(published, unified, strict=True):
-        licence = licence_of(described, as_published)
-        place = canonical_json({"raw_row": number, "licence": licence})
-        if isinstance(row, LeftOutRow):
-            book.drop({"row_id": row.row_id, "source": name}, row.reason, place)
-        else:
-            book.keep(row, place)
-            kept.append(row)
-            licences[licence] += 1
-    counts = book.report(len(published), len(kept))
-    write_rows(queries, kept, QUERY)
+    rows_in = 0
+    with TableWriter(queries, QUERY) as out:
+        rows = _with_licence(described, _published(described, raw), excluded_licences, contests_before, shard, shards)
+        while batch := list(islice(rows, READ_ROWS)):
+            ours = [entry for entry in batch if entry[2] is not None]
+            for number, licence, row in ours:
+                place = canonical_json({"raw_row": number, "licence": licence})
+                if isinstance(row, LeftOutRow):
+                    book.drop({"row_id": row.row_id, "source": name}, row.reason, place)
+                else:
+                    book.keep(row, place)
+                    licences[licence] += 1
+            stays = [row for _, _, row in ours if not isinstance(row, LeftOutRow)]
+            out.write(pa.Table.from_pylist(stays, schema=QUERY))
+            found.update(wanted & {row["row_id"] for row in stays})
+            rows_in += len(ours)
+        counts = book.report(rows_in, licences.total())
+        _check_share(described, counts)
     book.write(ledger)
-    ids = {row["row_id"] for row in kept}
     return CollectReport(
         stage=counts.stage,
         source=name,
@@ -296,27 +232,35 @@ def write_queries(
         dropped=counts.dropped,
         kept_by_category={described.category: counts.kept},
         kept_by_licence=dict(sorted(licences.items())),
-        planted={kind: [entry for entry in some if entry["row_id"] in ids] for kind, some in (planted or {}).items()},
+        planted={kind: [entry for entry in some if entry["row_id"] in found] for kind, some in (planted or {}).items()},
     )
 
 
-def _published(described: Dataset, raw: Path, shard: int, shards: int) -> Iterator[tuple[int, dict[str, Any]]]:
-    """(number in the raw file, needed columns) of one shard's rows.
-
-    Equal rows lie in one shard, so that their ids can tell them apart.
-    """
+def _published(described: Dataset, raw: Path) -> Iterator[dict[str, Any]]:
+    """Needed columns of all rows, in the order of the raw file."""
     with told(raw):
         file = pq.ParquetFile(raw)
-    number = 0
     with file:
         check_columns(described, file.schema_arrow.names, str(raw), described.needs)
-        for group in range(file.num_row_groups):
-            with told(raw):
-                rows = file.read_row_group(group, columns=described.needs).to_pylist()
-            for row in rows:
-                if shards == 1 or zlib.crc32(repr(row).encode("utf-8", "surrogatepass")) % shards == shard:
-                    yield number, row
-                number += 1
+        with told(raw):
+            for part in file.iter_batches(READ_ROWS, columns=list(described.needs)):
+                yield from part.to_pylist()
+
+
+def _check_share(described: Dataset, counts: StageReport) -> None:
+    """Raises SourceError where no row came in of so many that it is no matter of odd rows, nor of settings."""
+    asked_for = (EXCLUDED_LICENCE, EVALUATED)
+    if counts.rows_in >= MANY_ROWS and not counts.kept and not any(reason in counts.dropped for reason in asked_for):
+        raise SourceError(
+            f"source {described.name}: none of {counts.rows_in} rows can be used ({_listed(counts.dropped)}). Its "
+            f"adapter in amt/sources reads what {described.hub_id} holds; pin sources.{described.name}.revision to a "
+            "commit that it knows, raise sources."
+            f"{described.name}.limit if it is set, or mend the adapter."
+        )
+
+
+def _listed(dropped: dict[str, int]) -> str:
+    return ", ".join(f"{reason}: {count}" for reason, count in dropped.items())
 
 
 @dataclass(frozen=True)
@@ -329,39 +273,73 @@ class LeftOutRow:
 
 def unify(
     described: Dataset,
-    published: list[dict[str, Any]],
+    published: Iterable[dict[str, Any]],
     excluded_licences: Collection[str] = (),
     contests_before: date | None = None,
-) -> Iterator[dict[str, Any] | LeftOutRow]:
-    """One entry a published row, in order: a row of amt.rows.QUERY, or what names a row that was left out.
+    shard: int = 0,
+    shards: int = 1,
+) -> Iterator[dict[str, Any] | LeftOutRow | None]:
+    """One entry a published row, in order: a row of amt.rows.QUERY, what names a row that was left out, or None for a
+    row of another shard.
 
-    Rows that would have the same id, because they are the same or the dataset names them so, are numbered.
+    Rows that would have the same id, because they are the same or the dataset names them so, are numbered. What names
+    a row decides its shard, so that those meet in one: every shard therefore looks at all rows.
 
     Args:
         contests_before: rows from contests of this day or later are left out; None takes all.
     """
     excluded = set(map(canonical, excluded_licences))
-    occurrences: Counter[str] = Counter()
+    lists = [name for name in described.needs if _is_list_of_structs(described, name)]
+    occurrences: Counter[int] = Counter()
     for row in published:
-        unified = _EVALUATED if is_evaluated(described, row, contests_before) else described.unify(row)
+        unified = _unified(described, row, lists, contests_before)
         if isinstance(unified, Unified) and not unified.query:
             unified = LeftOut("empty_query")
         if isinstance(unified, Unified) and is_excluded(licence_of(described, row), excluded):
-            unified = LeftOut("excluded_licence")
+            unified = LeftOut(EXCLUDED_LICENCE)
         if isinstance(unified, LeftOut):
             identity = [LEFT_OUT, repr(sorted(row.items()))]
         else:
             content = _row(described, unified)
             identity = [unified.published_id] if unified.published_id not in (None, "") else sorted(content.items())
-        occurrence = occurrences[canonical_json(identity)]
-        occurrences[canonical_json(identity)] += 1
-        name = row_id(described.name, *identity, *([occurrence] if occurrence else []))
+        name = row_id(described.name, *identity)
+        digest = int(name.rpartition(":")[2], 16)
+        if digest % shards != shard:
+            yield None
+            continue
+        if occurrence := occurrences[digest]:
+            name = row_id(described.name, *identity, occurrence)
+        occurrences[digest] += 1
         yield LeftOutRow(name, unified.reason) if isinstance(unified, LeftOut) else {"row_id": name, **content}
 
 
-_EVALUATED = LeftOut("of_the_evaluation_window")
+def _unified(
+    described: Dataset, row: dict[str, Any], lists: list[str], contests_before: date | None
+) -> Unified | LeftOut:
+    if is_evaluated(described, row, contests_before):
+        return LeftOut(EVALUATED)
+    if any(None in (row[name] or ()) for name in lists):
+        return LeftOut("null_in_a_list")
+    return described.unify(row)
+
+
+def _is_list_of_structs(described: Dataset, name: str) -> bool:
+    declared = described.columns.field(name).type
+    return pa.types.is_list(declared) and pa.types.is_struct(declared.value_type)
+
+
+EXCLUDED_LICENCE, EVALUATED = "excluded_licence", "of_the_evaluation_window"
 LEFT_OUT = "left out"
 """Keeps ids of rows that were left out apart from those of queries."""
+
+
+def _with_licence(
+    described: Dataset, published: Iterator[dict[str, Any]], *how: Any
+) -> Iterator[tuple[int, str, dict[str, Any] | LeftOutRow | None]]:
+    """(number, licence, what `unify` makes of it) of every published row."""
+    as_published, to_unify = tee(published)  # in step: it holds one row
+    for number, (raw_row, row) in enumerate(zip(as_published, unify(described, to_unify, *how), strict=True)):
+        yield number, licence_of(described, raw_row), row
 
 
 def is_evaluated(described: Dataset, published: dict[str, Any], contests_before: date | None) -> bool:
@@ -392,13 +370,3 @@ def _row(described: Dataset, unified: Unified) -> dict[str, Any]:
         "starter_code": unified.starter_code,
         "reference_solution": unified.reference_solution,
     }
-
-
-def check_columns(described: Dataset, present: Any, where: str, needed: Any) -> None:
-    """Raises SourceError that names the source, the missing columns and what there is."""
-    if missing := [name for name in needed if name not in present]:
-        raise SourceError(
-            f"source {described.name}: {where} lacks column {', '.join(missing)} (it has: {', '.join(present)}). "
-            f"The adapter in amt/sources reads the schema of {described.hub_id}; pin "
-            f"sources.{described.name}.revision to a commit that has it, or mend the adapter."
-        )

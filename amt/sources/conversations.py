@@ -47,7 +47,7 @@ def up_to_query(messages: Iterable[dict[str, str]], **fields: Any) -> Unified | 
     """
     messages = [{"role": message["role"], "content": message["content"] or ""} for message in messages or ()]
     if unknown := {message["role"] for message in messages} - {"system", "user", "assistant"}:
-        return LeftOut(f"unknown_speaker_{sorted(unknown)[0]}")
+        return LeftOut(f"unknown_speaker_{min(map(str, unknown))}")
     users = [index for index, message in enumerate(messages) if message["role"] == "user"]
     if not users:
         return LeftOut("no_user_turn")

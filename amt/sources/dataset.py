@@ -59,7 +59,7 @@ class Dataset:
     """When the contest of a published row took place (UTC), None where the row does not say: contests of some days are
     an evaluation set [5.1.1]. None for datasets without such rows."""
     optional: tuple[str, ...] = ()
-    """Columns of `needs` that some configurations lack: null there."""
+    """Columns of `needs` that some configurations lack, and fields within columns (a.b) that may be absent: null."""
     licence_column: str | None = None
     """Where rows declare licences of their own; a row that does not has the dataset's."""
     gated: bool = False

@@ -13,7 +13,7 @@ from amt.errors import SourceError
 from amt.params import Benchmark, Window
 from amt.rows import QUERY, canonical_json, row_id, write_rows
 from amt.sources.code_cases import from_cases, private_cases
-from amt.sources.collect import hub_errors, json_lines
+from amt.sources.reading import hub_errors, json_rows
 
 ARENA_QUESTIONS = "data/arena-hard-v0.1/question.jsonl"
 ARENA_BASELINE = "data/arena-hard-v0.1/model_answer/gpt-4-0314.jsonl"
@@ -103,11 +103,15 @@ def livecodebench_question(name: str, row: dict[str, Any]) -> dict[str, Any]:
 
     `query` is what was published, by which copies of it are found; `messages` is how a model is asked.
     """
-    cases = json.loads(row["public_test_cases"]) + private_cases(row["private_test_cases"])
-    entry_point = json.loads(row["metadata"] or "{}").get("func_name")
+    where = f"benchmarks.{name}: the test cases of question {row['question_id']} cannot be read"
+    try:
+        cases = json.loads(row["public_test_cases"]) + private_cases(row["private_test_cases"])
+        entry_point = json.loads(row["metadata"] or "{}").get("func_name")
+    except (SourceError, ValueError, TypeError, AttributeError) as error:
+        raise SourceError(f"{where} ({error}).") from None
     tests = from_cases(cases, entry_point)
     if tests is None:
-        raise SourceError(f"benchmarks.{name}: the test cases of question {row['question_id']} cannot be read.")
+        raise SourceError(f"{where}.")
     return question_row(
         name,
         "code",
@@ -193,7 +197,7 @@ def _hub_lines(name: str, settings: Benchmark, file: str) -> Iterator[dict[str, 
         local = hf_hub_download(settings.hub_id, file, repo_type="dataset", revision=settings.revision)
     except hub_errors() as error:
         raise _unreadable(name, settings, error) from error
-    yield from json_lines(local)
+    yield from json_rows(local)
 
 
 def _unreadable(name: str, settings: Benchmark, error: Exception) -> SourceError:

@@ -9,20 +9,21 @@ from amt.sources.conversations import up_to_query
 from amt.sources.dataset import TEXT, TEXTS, TURNS, Dataset, LeftOut, Unified
 from amt.sources.tulu3 import tulu3
 
-# Every argument that an IFEval instruction of the subset takes. The published struct has all keys in every
-# row, most of them null, and a checker given a null raises: see _present.
+# Every argument that an instruction of IFEval takes. The published struct has all keys in every row, most of them
+# null, and a checker given a null raises: see _present.
+_COUNTS = (
+    "num_words", "num_sentences", "num_bullets", "num_paragraphs", "nth_paragraph", "num_placeholders",
+    "num_highlights", "num_sections", "frequency", "let_frequency", "capital_frequency",
+)  # fmt: skip
+_WORDS = (
+    "relation", "let_relation", "capital_relation", "keyword", "letter", "language", "first_word", "end_phrase",
+    "postscript_marker", "section_spliter", "prompt_to_repeat",
+)  # fmt: skip
 _KWARGS = pa.struct(
     [
-        ("relation", TEXT),
-        ("num_words", pa.int64()),
-        ("num_sentences", pa.int64()),
-        ("num_bullets", pa.int64()),
-        ("keywords", TEXTS),
-        ("forbidden_words", TEXTS),
-        ("end_phrase", TEXT),
-        ("num_paragraphs", pa.int64()),
-        ("postscript_marker", TEXT),
-        ("prompt_to_repeat", TEXT),
+        *((name, pa.int64()) for name in _COUNTS),
+        *((name, TEXT) for name in _WORDS),
+        *((name, TEXTS) for name in ("keywords", "forbidden_words")),
     ]
 )
 
@@ -67,6 +68,8 @@ NEMOTRON_IF = Dataset(
     ),
     needs=("input", "args", "category", "license"),
     licence_column="license",
+    # Files of one's own may name the arguments alone that an instruction has.
+    optional=tuple(f"args.kwargs.{argument}" for argument in _KWARGS.names),
     unify=_nemotron_if,
 )
 

@@ -162,6 +162,8 @@ DEEPMATH_103K = Dataset(
 
 
 def _aime(row: dict[str, Any]) -> Unified | LeftOut:
+    if row["Year"] is None:
+        return LeftOut("unknown_year")  # for all that is known, 2024
     if row["Year"] == 2024:
         return LeftOut("aime_2024_is_an_evaluation_set")
     return Unified(

@@ -6,6 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from amt.errors import SourceError
 from amt.sources.code_cases import (
     from_asserts,
     from_cases,
@@ -24,7 +25,7 @@ def _json(text: str | None) -> Any:
     """None where there is no text, or no JSON."""
     try:
         return json.loads(text or "null")
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
 
 
@@ -86,6 +87,7 @@ KODCODE_V1 = Dataset(
         ]
     ),
     needs=("question_id", "question", "test", "test_info", "subset", "solution"),
+    optional=("test_info.docstring", "test_info.parameter_list"),
     unify=_kodcode,
 )
 
@@ -129,7 +131,7 @@ def _verifiable_coding(row: dict[str, Any]) -> Unified | LeftOut:
     if verification.get("language") != "python":
         return LeftOut("other_language")
     cases = verification.get("test_cases") or []
-    if any(case["type"] != "stdin_stdout" for case in cases):
+    if any(case is None or case["type"] != "stdin_stdout" for case in cases):
         return _WITHOUT_TESTS
     tests = from_stdin([(case["input"], case["output"]) for case in cases])
     if tests is None:
@@ -185,6 +187,7 @@ VERIFIABLE_CODING = Dataset(
         ]
     ),
     needs=("source", "problem_statement", "gold_standard_solution", "problem_id", "verification_info"),
+    optional=("verification_info.test_cases.fn_name",),
     unify=_verifiable_coding,
 )
 
@@ -265,6 +268,7 @@ PRIME_EURUS2 = Dataset(
         ]
     ),
     needs=("data_source", "prompt", "ability", "reward_model", "extra_info"),
+    optional=("reward_model.style", "extra_info.split"),
     unify=_prime,
 )
 
@@ -316,10 +320,14 @@ def _livecodebench_day(row: dict[str, Any]) -> date | None:
 
 
 def _livecodebench(row: dict[str, Any]) -> Unified | LeftOut:
-    cases = (_json(row["public_test_cases"]) or []) + (
-        private_cases(row["private_test_cases"]) if row["private_test_cases"] else []
-    )
-    tests = from_cases(cases, (_json(row["metadata"]) or {}).get("func_name"))
+    public, metadata = _json(row["public_test_cases"]) or [], _json(row["metadata"]) or {}
+    if not isinstance(public, list) or not isinstance(metadata, dict):
+        return _WITHOUT_TESTS
+    try:
+        private = private_cases(row["private_test_cases"]) if row["private_test_cases"] else []
+    except SourceError:
+        return LeftOut("unreadable_tests")
+    tests = from_cases(public + private, metadata.get("func_name"))
     if tests is None:
         return _WITHOUT_TESTS
     return Unified(

@@ -508,6 +508,20 @@ _ALL_KWARGS = (
     "num_paragraphs",
     "postscript_marker",
     "prompt_to_repeat",
+    "keyword",
+    "frequency",
+    "letter",
+    "let_frequency",
+    "let_relation",
+    "language",
+    "nth_paragraph",
+    "first_word",
+    "num_placeholders",
+    "num_highlights",
+    "section_spliter",
+    "num_sections",
+    "capital_frequency",
+    "capital_relation",
 )
 TULU3_IF_SOURCE = "ai2-adapt-dev/personahub_ifdata_manual_seed_v3_29980"
 TULU3_OTHER_SOURCE = "ai2-adapt-dev/tulu_v3.9_wildchat_100k"

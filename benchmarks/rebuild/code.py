@@ -141,8 +141,8 @@ COLLECT = [
         "amt/sources/conversations.py", '"human": "user", "user"', '"human": "user", "man": "user", "user"'
     ),  # ShareGPT
     Change("amt/sources/collect.py", 'unified = LeftOut("empty_query")', 'unified = LeftOut("empty")', ("queries",)),
-    Change("amt/sources/collect.py", "islice(json_lines(path), limit)", "islice(json_lines(path), 0, limit)", ("raw",)),
-    Change("amt/sources/collect.py", "HUB_BATCH_ROWS = 1000", "HUB_BATCH_ROWS = 500", reaches=("raw",)),  # the hub
+    Change("amt/sources/collect.py", "islice(json_rows(path), limit)", "islice(json_rows(path), 0, limit)", ("raw",)),
+    Change("amt/sources/reading.py", "HUB_BATCH_ROWS = 1000", "HUB_BATCH_ROWS = 500", reaches=("raw",)),  # the hub
     Change("amt/sources/planted.py", 'if entry["source"] == source', 'if source == entry["source"]', ("queries",)),
     Change(
         "amt/sources/evaluation_sets.py",

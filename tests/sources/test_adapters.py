@@ -6,6 +6,7 @@ import pickle
 import re
 import subprocess
 import sys
+import tracemalloc
 import zlib
 from dataclasses import replace
 from datetime import date
@@ -367,6 +368,7 @@ def test_a_published_row_becomes_this_query(name):
     [
         # The thirty problems of 2024 are the paper's evaluation set.
         ("aime_1983_2024", {"Year": 2024}, "aime_2024_is_an_evaluation_set"),
+        ("aime_1983_2024", {"Year": None}, "unknown_year"),
         ("tulu3_if", {"source": "ai2-adapt-dev/flan_v2_converted"}, "other_subset"),
         ("tulu3_if", {"messages": TURNS[1:]}, "no_user_turn"),
         ("ultra_chat", {"messages": [{"role": "tool", "content": "x"}]}, "unknown_speaker_tool"),
@@ -387,11 +389,65 @@ def test_a_published_row_becomes_this_query(name):
         ("nemotron_if", {"args": {"instruction_id_list": [], "kwargs": []}}, "no_instructions"),
         ("data_ablation_full59k", {"cot_type": "crossword"}, "other_subject"),
         ("prime_eurus2", {"ability": "math"}, "other_subject"),
-        ("prime_eurus2", {"reward_model": {"ground_truth": "[", "style": "rule"}}, "no_usable_tests"),
-        ("deepcoder", {"tests": "[]"}, "no_usable_tests"),
+        *(
+            ("prime_eurus2", {"reward_model": {"ground_truth": text, "style": "rule"}}, "no_usable_tests")
+            for text in (
+                "[",
+                "[1]",
+                "5",
+                '{"inputs": 5}',
+                '{"inputs": [5], "outputs": [5]}',
+                '{"inputs": ["1"], "outputs": 7}',
+                '{"inputs": [null], "outputs": ["2"]}',
+                '{"inputs": [{"a": 1}], "outputs": [2], "fn_name": "f"}',
+                '{"inputs": [[1]], "outputs": [2], "fn_name": ["f"]}',
+                "[" * 100_000,
+            )
+        ),
+        *(
+            ("deepcoder", {"tests": text}, "no_usable_tests")
+            for text in (
+                "[]",
+                "5",
+                '"x"',
+                "[5]",
+                "[null]",
+                '[{"output": "2"}]',
+                '[{"input": null, "output": "2"}]',
+                '[{"input": "1", "output": 2}]',
+                '[{"input": "1", "output": "2", "fn_name": ["f"]}]',
+            )
+        ),
+        *(
+            ("livecodebench_generation", {column: text}, reason)
+            for column, text, reason in (
+                ("public_test_cases", "5", "no_usable_tests"),
+                ("public_test_cases", '{"input": "1"}', "no_usable_tests"),
+                ("public_test_cases", "[null]", "no_usable_tests"),
+                ("private_test_cases", "123", "unreadable_tests"),
+                ("private_test_cases", '"[]"', "unreadable_tests"),
+                ("private_test_cases", "[" * 100_000, "unreadable_tests"),
+                ("private_test_cases", PRIVATE[:-9], "unreadable_tests"),
+                ("metadata", "[1]", "no_usable_tests"),
+                ("metadata", '{"func_name": 5}', "no_usable_tests"),
+            )
+        ),
+        ("ultra_chat", {"messages": [None, *TURNS]}, "null_in_a_list"),
+        ("nemotron_science", {"input": [TURNS[0], None]}, "null_in_a_list"),
+        ("natural_reasoning", {"responses": [None]}, "null_in_a_list"),
+        ("kodcode_v1", {"test_info": [None]}, "null_in_a_list"),
+        ("codeforces_cots", {"examples": [None]}, "null_in_a_list"),
+        ("codeforces_cots", {"examples": [{"input": None, "output": "2"}]}, "no_usable_tests"),
+        ("verifiable_coding", {"verification_info": {"language": "python", "test_cases": [None]}}, "no_usable_tests"),
+        (
+            "openhermes_2_5",
+            {"conversations": [{"from": None, "value": "x"}, {"from": "tool", "value": "y"}]},
+            "unknown_speaker_None",
+        ),
         # The paper's evaluation set is LiveCodeBench from October 2024 on [5.1.1].
         ("livecodebench_generation", {"contest_date": "2024-10-01T00:00:00"}, "of_the_evaluation_window"),
         ("codeforces_cots", {"contest_start": 1_727_740_800}, "of_the_evaluation_window"),
+        ("codeforces_cots", {"contest_start": 10**14}, "of_the_evaluation_window"),
         ("codeforces_cots", {"interaction_format": "Ask."}, "interactive"),
         ("codeforces_cots", {"examples": None}, "no_usable_tests"),
         ("openthoughts_code", {"test_cases": None}, "no_usable_tests"),
@@ -660,9 +716,88 @@ def test_shards_share_the_rows_and_ids_are_unique_in_all_of_them(tmp_path):
         rows_in += report.rows_in
     assert all(parts)
     assert rows_in == 400
-    assert sorted((row for part in parts for row in part), key=lambda row: row["row_id"]) == read_rows(
-        tmp_path / "all.parquet", QUERY
-    )
+    assert _by_id(row for part in parts for row in part) == _by_id(read_rows(tmp_path / "all.parquet", QUERY))
+
+
+def _by_id(rows):
+    return sorted(rows, key=lambda row: row["row_id"])
+
+
+def _conversation(prompt_id, answer):
+    turns = [TURNS[0], {"role": "assistant", "content": answer}, {"role": "user", "content": f"Not {answer}?"}]
+    return {"prompt_id": prompt_id, "messages": turns}
+
+
+@pytest.mark.parametrize(
+    ("name", "rows"),
+    [
+        # One id for several conversations.
+        ("ultra_chat", [_conversation(f"p{number % 3}", f"answer {number}") for number in range(40)]),
+        # The same once blanks and a prompt suffix are stripped; its answer makes the others differ.
+        (
+            "big_math_rl_verified",
+            [
+                {"problem": QUESTION + end, "source": "gsm8k", "answer": f"{number % 4}" + " " * (number % 3)}
+                for number in range(20)
+                for end in ("", " ", r" Please reason step by step, and put your final answer within \boxed{}.")
+            ],
+        ),
+        # Left out.
+        ("aime_1983_2024", [{"ID": "2024-1", "Year": 2024, "Question": QUESTION, "Answer": "2"}] * 30),
+    ],
+)
+def test_rows_of_one_name_meet_in_one_shard_however_they_are_published(tmp_path, name, rows):
+    described = DATASETS[name]
+    schema = pa.schema([described.columns.field(column) for column in described.needs])
+    pq.write_table(pa.Table.from_pylist(rows, schema=schema), tmp_path / "rows.parquet")
+
+    def lines(shard, shards):
+        ledger = tmp_path / f"{shard}-{shards}.ledger.parquet"
+        write_queries(name, tmp_path / "rows.parquet", tmp_path / "queries.parquet", ledger, shard=shard, shards=shards)
+        return read_rows(ledger, LEDGER)
+
+    parts = [lines(shard, 4) for shard in range(4)]
+    found = [entry for part in parts for entry in part]
+    assert len({entry["row_id"] for entry in found}) == len(found) == len(rows)
+    # And an id does not depend on how many shards there are.
+    assert _by_id(found) == _by_id(lines(0, 1))
+    assert name == "aime_1983_2024" or sum(map(bool, parts)) > 1
+
+
+def test_queries_are_written_as_they_come(tmp_path):
+    """6000 rows as Python objects take 60 MB."""
+    rows = [
+        {"id": number, "source": "flan", "conversations": [{"from": "human", "value": f"{number} " + "word " * 800}]}
+        for number in range(6000)
+    ]
+    described = DATASETS["infinity_instruct"]
+    schema = pa.schema([described.columns.field(column) for column in described.needs])
+    pq.write_table(pa.Table.from_pylist(rows, schema=schema), tmp_path / "rows.parquet")
+    del rows
+    tracemalloc.start()
+    write_queries("infinity_instruct", tmp_path / "rows.parquet", tmp_path / "q.parquet", tmp_path / "l.parquet")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert pq.read_metadata(tmp_path / "q.parquet").num_rows == 6000
+    assert peak < 25e6
+
+
+def test_a_dataset_of_which_no_row_can_be_used_is_an_error(tmp_path):
+    """Its tests are JSON, whose keys no schema declares: were they renamed, every row would leave, counted."""
+    tests = json.dumps([{"stdin": "1", "stdout": "2"}])
+    row = {"problem": QUESTION, "solutions": None, "tests": tests, "starter_code": None, "metadata": None}
+    schema = pa.schema([DATASETS["deepcoder"].columns.field(column) for column in DATASETS["deepcoder"].needs])
+    arguments = (tmp_path / "rows.parquet", tmp_path / "queries.parquet", tmp_path / "ledger.parquet")
+    pq.write_table(pa.Table.from_pylist([row] * 120, schema=schema), tmp_path / "rows.parquet")
+    with pytest.raises(SourceError, match=r"deepcoder: none of 120 rows can be used \(no_usable_tests: 120\)"):
+        write_queries("deepcoder", *arguments)
+    assert [path.name for path in tmp_path.iterdir()] == ["rows.parquet"]
+    # A few odd rows are counted, and so is what the recipe excludes.
+    good = row | {"tests": json.dumps([{"input": "1", "output": "2"}])}
+    pq.write_table(pa.Table.from_pylist([row] * 120 + [good], schema=schema), tmp_path / "rows.parquet")
+    assert write_queries("deepcoder", *arguments).dropped == {"no_usable_tests": 120}
+    pq.write_table(pa.Table.from_pylist([good] * 120, schema=schema), tmp_path / "rows.parquet")
+    assert write_queries("deepcoder", *arguments, excluded_licences=["mit"]).dropped == {"excluded_licence": 120}
 
 
 def test_an_unknown_source_is_a_clear_error(tmp_path):
@@ -789,18 +924,20 @@ def test_a_column_of_another_type_is_named_with_what_it_holds(tmp_path):
     _written(tmp_path / "mine", "a.jsonl", [{"prompt": "Hi", "prompt_id": {"n": 7}, "messages": TURNS}])
     settings = Source(origin="local", revision=None, path="mine", limit=None, shards=1)
     with pytest.raises(
-        SourceError, match=r"source ultra_chat: column prompt_id of .*mine is not string: it holds {'n'"
+        SourceError, match=r"source ultra_chat: column prompt_id of .*a\.jsonl is not string: it holds {'n'"
     ):
         write_raw("ultra_chat", settings, tmp_path / "rows.parquet", tmp_path / "mine")
     assert not (tmp_path / "rows.parquet").exists()
 
 
-def test_what_is_pickled_is_never_executed():
+def test_what_is_pickled_is_never_executed(tmp_path):
     class Evil:
         def __reduce__(self):
-            return (print, ("executed",))
+            return (open, (str(tmp_path / "executed"), "w"))
 
     row = ROWS["livecodebench_generation"][0]
     packed = base64.b64encode(zlib.compress(pickle.dumps(Evil()))).decode()
-    with pytest.raises(SourceError, match=r"asks for builtins\.print: refused"):
-        list(unify(DATASETS["livecodebench_generation"], [row | {"private_test_cases": packed}]))
+    evil, good = unify(DATASETS["livecodebench_generation"], [row | {"private_test_cases": packed}, row])
+    assert evil.reason == "unreadable_tests"
+    assert good["query"] == "Add one."
+    assert not list(tmp_path.iterdir())

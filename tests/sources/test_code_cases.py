@@ -28,6 +28,8 @@ def _calls(name, *cases):
         (["x = 1"], None),
         (["assert f(1) == 2", "assert g(1) == 2"], None),
         (["assert f(1 == 2"], None),
+        (["assert f(" + "-" * 100_000 + "1) == 1"], None),
+        (["assert f(" + "(" * 1000 + "1" + ")" * 1000 + ") == 1"], None),
     ],
 )
 def test_asserts(statements, expected):

@@ -7,6 +7,8 @@ import pickle
 import zlib
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from amt.errors import SourceError
 from amt.params import Benchmark, Window
@@ -106,8 +108,48 @@ class _Attack:
 
 
 def test_a_pickle_that_would_call_something_is_refused():
-    with pytest.raises(SourceError, match=r"asks for (posix|nt)\.system: refused"):
-        private_cases(_packed(_Attack()))
+    for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+        pickled = pickle.dumps(_Attack(), protocol)
+        with pytest.raises(SourceError, match=r"asks for (posix|nt)\.system \((STACK_)?GLOBAL\): refused"):
+            private_cases(base64.b64encode(zlib.compress(pickled)).decode())
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_cases_pickled_by_any_protocol_are_read(protocol):
+    cases = [{"input": "ä\n" * 300, "output": "2\n"}]
+    pickled = pickle.dumps(json.dumps(cases, ensure_ascii=False), protocol)
+    assert private_cases(base64.b64encode(zlib.compress(pickled)).decode()) == cases
+
+
+PICKLED = st.binary(max_size=40) | st.sampled_from(
+    [
+        pickle.dumps([1, "[]"]),
+        pickle.dumps(7),
+        pickle.dumps("[" * 100_000),
+        b"\x80\x04\x8d" + b"\xff" * 8 + b"[].",  # a text of 2^64 - 1 bytes
+        b"r\xff\xff\xff\x7f.",  # the place 2^31 - 1 of the memo
+        b"\x80\x04]" + b"\x85" * 5000 + b".",
+        b"\x8c\x01xb.",
+        b"L1" + b"0" * 5000 + b"L\n.",
+    ]
+)
+
+
+@given(encoded=PICKLED.map(lambda content: base64.b64encode(zlib.compress(content)).decode()) | st.text(max_size=20))
+def test_what_is_no_list_of_cases_is_a_source_error_and_nothing_else(encoded):
+    try:
+        cases = private_cases(encoded)
+    except SourceError:
+        return
+    assert isinstance(cases, list)
+
+
+def test_a_question_whose_tests_cannot_be_read_is_named():
+    for changed in ({"private_test_cases": "!"}, {"metadata": "[1]"}, {"public_test_cases": "5"}):
+        with pytest.raises(
+            SourceError, match=rf"benchmarks\.lcb: the test cases of question {LCB_ROW['question_id']} "
+        ):
+            list(livecodebench_questions("lcb", "test.jsonl", [LCB_ROW | changed], None))
 
 
 @pytest.mark.parametrize(
