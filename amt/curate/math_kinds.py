@@ -8,6 +8,7 @@ benchmarks/detectors.
 import re
 
 from amt.curate.drawings import DRAWING
+from amt.rewards.math_answer import choice_letter, clean_ground_truth
 
 _LABELS = (
     re.compile(r"\(\s*([A-J])\s*\)"),
@@ -20,6 +21,13 @@ _ANSWERED_BY_LABEL = re.compile(
     r"\b(?:(?:letters?|labels?)\s+of\s+(?:the|all|those|each|every)\b(?!\s+(?:word|name|alphabet))|those\s+options\b)",
     re.IGNORECASE,
 )
+# What stands before an option's text where options are set in a row, and what ends it: a gap, or a blank line, behind
+# which the query goes on.
+_SETTING = re.compile(r"\A(?:[\s~}]|\\[ ,;:!\\]|\\q?quad(?![A-Za-z]))+")
+_SEPARATOR = re.compile(r"\\q?quad(?![A-Za-z])|\\hspace\b|\\\]|\n\s*\n")
+_OPENED = re.compile(r"\\[A-Za-z]+\s*\{\Z")
+_LETTERS = re.compile(r"(?:\\text\{)?\W*[A-J](?:\W+(?:and\W+)?[A-J])+\W*")
+_SMALL_LETTER = re.compile(r"\(?([a-j])\)?\.?")
 _OPTION_TEXT = re.compile(r"[\w\\√∞∅]")
 _JOINED = re.compile(r"^[\s,;}$~]*(?:and|or|to|,)?[\s,;{$]*$", re.IGNORECASE)
 
@@ -76,6 +84,33 @@ def options(query: str, ground_truth: str | None = None) -> list[str]:
         if len(marks) >= 3 or begin_lines:
             return texts
     return []
+
+
+def right_option(query: str, ground_truth: str) -> str | None:
+    """Text of the option of a multiple-choice query that the ground truth names, or the ground truth where it is no
+    letter; None where it is several letters, or the letter of no option in the text."""
+    truth = clean_ground_truth(ground_truth) or ""
+    if _LETTERS.fullmatch(truth):
+        return None
+    texts = [_unset(option) for option in options(query, ground_truth)]
+    letter = choice_letter(truth)
+    if letter is None and truth not in texts and (small := _SMALL_LETTER.fullmatch(truth)):
+        letter = small[1].upper()
+    if letter is None:
+        return truth or None
+    place = ord(letter) - ord("A")
+    return (texts[place] or None) if place < len(texts) else None
+
+
+def _unset(option: str) -> str:
+    r"""An option without what sets it in a row of options: "}\ 5/2\qquad\textbf{" is 5/2."""
+    text = _SEPARATOR.split(_SETTING.sub("", option, count=1), maxsplit=1)[0].rstrip("\\ \t\r\n~")
+    text = _OPENED.sub("", text).rstrip()
+    if text.count("$") % 2:
+        text = text.removesuffix("$").rstrip() if text.endswith("$") else text.removeprefix("$").lstrip()
+    while text.endswith("}") and text.count("}") > text.count("{"):
+        text = text[:-1].rstrip()
+    return text
 
 
 def is_multiple_choice(query: str, ground_truth: str | None = None) -> bool:
