@@ -135,6 +135,14 @@ def test_ground_truth(run_verify, models, truth, teacher, second, outcome, truth
     assert consulted == ([] if (truth, teacher[0]) in {("5", "5"), ("\\frac{1}{2}", "1/2")} else [second])
 
 
+@pytest.mark.parametrize("teacher", [["B. 5", "B", "B. 5", "B"], ["B", "B. 5", "B", "B. 5"]])
+def test_a_letter_and_its_option_are_one_vote(run_verify, models, teacher):
+    models.says["teacher", CHOICE] = boxed(*teacher)
+    kept, _, votes = run_verify([problem(CHOICE, "B")], not_applicable="keep")
+    assert kept["m:1"]["ground_truth"] == "B"
+    assert [(vote["role"], vote["answer_class"]) for vote in votes] == [("teacher", 0)] * 4
+
+
 def test_unresolved_rows_can_be_kept(run_verify, models):
     row = problem(truth="7")
     models.says["second_opinion", row["query"]] = boxed("8")
