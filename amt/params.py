@@ -264,7 +264,7 @@ class Endpoints(Section):
     clarity_judge: Endpoint
     """The LLM that filters unclear or incomplete queries [2.2.1]."""
     rewriter: Endpoint
-    """Rewrites multiple-choice queries as fill-in [2.2.1]."""
+    """Rewrites multiple-choice queries as fill-in [2.2.1], and judges whether a rewriting asks the same."""
     paraphraser: Endpoint
     """Paraphrases and translates benchmark items, by which decontamination is tried [open in the paper]."""
     arena_judge: Endpoint
@@ -273,15 +273,15 @@ class Endpoints(Section):
 
 class VerifyMath(Section):
     answers: Positive
-    """Answers of the teacher per query, of which the most frequent is compared with the ground truth [2.2.1]."""
+    """Answers of the teacher per query. What more than half of them say is compared with the ground truth [2.2.1]."""
     multiple_choice: Literal["rewrite", "drop"]
     """rewrite: multiple-choice queries become fill-in-the-blank [2.2.1]. drop: they are left out."""
     not_applicable: Literal["keep", "drop"]
-    """Multiple-choice queries that the rewriter calls not applicable ("which of the following ...") [open in the
-    paper]."""
+    """Multiple-choice queries that the rewriter calls not applicable ("which of the following ..."), or whose ground
+    truth is no option in the text [open in the paper]."""
     unresolved: Literal["keep", "drop"]
-    """Queries whose teacher majority contradicts the ground truth while the second opinion backs neither [open in
-    the paper]."""
+    """Queries whose teacher majority is another than the ground truth, or that have none, while the second opinion
+    settles nothing [open in the paper]."""
 
 
 # --- responses [2.3] -------------------------------------------------------------------------------------

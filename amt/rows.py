@@ -80,10 +80,12 @@ VOTE = pa.schema(
     [
         pa.field("vote_id", _text, nullable=False),  # "{row_id}/{role}/{sample}"
         pa.field("row_id", _text, nullable=False),
-        pa.field("role", _text, nullable=False),  # teacher | second_opinion
+        pa.field("role", _text, nullable=False),  # teacher | second_opinion | rewriting_judge
         pa.field("sample", pa.int32(), nullable=False),
         pa.field("response", _text, nullable=False),
-        pa.field("answer", _text),  # the last boxed; null if there is none or the response was cut off
+        pa.field(
+            "answer", _text
+        ),  # the last boxed; null if there is none, the response was cut off, or a judge gave it
         pa.field("answer_class", pa.int32()),  # equal answers of one query share a number, from 0, commonest first
         pa.field("equals_ground_truth", pa.bool_(), nullable=False),  # the one before any revision
     ]

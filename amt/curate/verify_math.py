@@ -5,21 +5,27 @@ teacher or a second model stand behind. Other categories pass unchanged; science
 
 In this order, the first that applies gives the reason:
     multiple_choice      (only with multiple_choice: drop)
-    not_applicable       multiple choice that the rewriter cannot ask openly ("which of the following ...")
+    no_ground_truth      here of multiple choice, before the rewriter is asked
+    not_applicable       multiple choice that cannot be asked openly: its ground truth is several letters or that of no
+                         option in the text (unasked), or the rewriter says so ("which of the following ...")
+    still_multiple_choice, other_answer, other_question
+                         a rewriting that was refused, in `detail`: it has options; its answer is not the option that
+                         the ground truth names; or a judge, the rewriter's model, does not find the same question in it
     proof, multi_part    see amt.curate.math_kinds
-    no_usable_answer     the rewriter or the clarity judge gave no usable JSON in several attempts; `detail` says which
+    no_usable_answer     the rewriter or a judge gave no usable JSON in several attempts; `detail` says which
     no_ground_truth
     unclear              says the judge; `detail` is its reason
-    truth_unresolved     the ground truth is not the teacher's one most frequent answer, and the second opinion
-                         backs neither
+    truth_unresolved     the teacher's majority is not the ground truth, or there is none, and the second opinion does
+                         not settle it
 Changed rows, with the old and the new in `detail`:
     rewritten            multiple choice asked openly; the ground truth is then the option's text
-    truth_revised        the second opinion is equivalent to the teacher's most frequent answer: it becomes the
-                         ground truth, as in the paper. A row may have been rewritten before.
+    truth_revised        the second opinion is equivalent to the teacher's majority: it becomes the ground truth, as in
+                         the paper. A row may have been rewritten before.
 
-Answers are equal when math_verify says so in either direction. Where several are the most frequent, the second
-opinion is asked even if the ground truth is among them, and may back any. The paper does not say what happens when
-it backs the ground truth: the row is kept.
+Answers are equal when math_verify says so in either direction. The majority is the answer that more than half of all
+`curate.verify_math.answers` replies give, those without an answer among them. Where there is none, the second opinion
+is asked even if the ground truth is among the answers, and may back that, but revises nothing: a reply alone is no
+evidence against a ground truth. The paper does not say what happens when the second opinion backs it: the row is kept.
 """
 
 import json
@@ -28,7 +34,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from amt.curate.math_kinds import is_multi_part, is_multiple_choice, is_proof
+from amt.curate.math_kinds import is_multi_part, is_multiple_choice, is_proof, right_option
 from amt.endpoints.answers import ChatReply
 from amt.endpoints.client import ChatClient, ChatRequest, Unusable
 from amt.ledger import Ledger, write_report
@@ -52,6 +58,13 @@ options. Change nothing else. The answer is the text of the correct option, with
 no sense without its options ("which of the following ..."), it is not applicable.
 Answer with JSON only: {"applicable": true or false, "query": "the open question", "answer": "its answer"}
 Correct option: """
+COMPARISON_PROMPT = """You compare a multiple-choice problem with an open question that was made of it. They are the \
+same if the open question gives and asks what the problem gives and asks, and can be answered by someone who has not \
+seen the options. Do not solve them.
+Answer with JSON only: {"same": true or false, "reason": "a few words"}
+
+Multiple choice:
+"""
 
 
 @dataclass
@@ -63,10 +76,26 @@ class Checked:
     dropped: tuple[str, str | None] | None = None
     revised: bool = False
     votes: list[dict[str, Any]] = field(default_factory=list)
-    common: list[str] = field(default_factory=list)
-    """The teacher's most frequent answers: one, or several that are equally frequent."""
+    majority: str | None = None
+    """The answer that more than half of the teacher's replies give."""
     confirmed: bool = False
-    """The ground truth is the one most frequent answer."""
+    """The ground truth is the majority."""
+
+
+@dataclass(frozen=True)
+class Rewriting:
+    """A multiple-choice query asked openly, to be checked."""
+
+    item: Checked
+    query: str
+    answer: str
+    """The rewriter's."""
+    option: str
+    """Text of the option that the ground truth names."""
+
+    def refuse(self, reason: str, why: str | None = None) -> None:
+        said = {"query": self.query, "answer": self.answer, "option": self.option}
+        self.item.dropped = reason, canonical_json(said | ({} if why is None else {"why": why}))
 
 
 def verify_math(
@@ -90,16 +119,10 @@ def verify_math(
     rows = read_rows(queries, QUERY)
     checked = [Checked(row, row) for row in rows if row["category"] == "math"]
     ask = _Asking(endpoints, clients, seed)
-    _rewrite_multiple_choice(checked, settings, ask)
-    for item in _open(checked):
-        if is_proof(item.row["query"], item.row["ground_truth"]):
-            item.dropped = "proof", None
-        elif is_multi_part(item.row["query"]):
-            item.dropped = "multi_part", None
-        elif clean_ground_truth(item.row["ground_truth"]) is None:
-            item.dropped = "no_ground_truth", None
-    _judge_clarity(checked, ask)
     with MathGrader() as grader:
+        _rewrite_multiple_choice(checked, settings, ask, grader)
+        _drop_unsuitable(checked)
+        _judge_clarity(checked, ask)
         _vote(_open(checked), settings, ask, grader)
         _second_opinion([item for item in _open(checked) if not item.confirmed], settings, ask, grader)
 
@@ -120,6 +143,17 @@ def verify_math(
     write_rows(kept, remaining, QUERY)
     book.write(ledger)
     write_report(report, book.report(len(rows), len(remaining)))
+
+
+def _drop_unsuitable(checked: list[Checked]) -> None:
+    """What needs no question to be left out."""
+    for item in _open(checked):
+        if is_proof(item.row["query"], item.row["ground_truth"]):
+            item.dropped = "proof", None
+        elif is_multi_part(item.row["query"]):
+            item.dropped = "multi_part", None
+        elif clean_ground_truth(item.row["ground_truth"]) is None:
+            item.dropped = "no_ground_truth", None
 
 
 def _open(checked: list[Checked]) -> list[Checked]:
@@ -150,23 +184,69 @@ class _Asking:
         )
 
 
-def _rewrite_multiple_choice(checked: list[Checked], settings: VerifyMath, ask: _Asking) -> None:
-    choices = [item for item in checked if is_multiple_choice(item.row["query"], item.row["ground_truth"])]
-    if settings.multiple_choice == "drop":
-        for item in choices:
+def _rewrite_multiple_choice(checked: list[Checked], settings: VerifyMath, ask: _Asking, grader: MathGrader) -> None:
+    """Ask multiple choice openly, where a rewriting passes every check; a query that is asked has a ground truth."""
+    asked: list[tuple[Checked, str]] = []
+    for item in checked:
+        if not is_multiple_choice(item.row["query"], item.row["ground_truth"]):
+            continue
+        if settings.multiple_choice == "drop":
             item.dropped = "multiple_choice", None
-        return
-    asked = [
+        elif clean_ground_truth(item.row["ground_truth"]) is None:
+            item.dropped = "no_ground_truth", None
+        elif (option := right_option(item.row["query"], item.row["ground_truth"])) is not None:
+            asked.append((item, option))
+        elif settings.not_applicable == "drop":
+            item.dropped = "not_applicable", "the ground truth is no option in the text"
+    rewritings = [rewriting for rewriting in _rewritings(asked, settings, ask) if _is_open(rewriting)]
+    same = grader.equivalent([(rewriting.option, rewriting.answer) for rewriting in rewritings])
+    for rewriting, right in zip(rewritings, same, strict=True):
+        if not right:
+            rewriting.refuse("other_answer")
+    _compare_questions([rewriting for rewriting in rewritings if rewriting.item.dropped is None], ask)
+
+
+def _rewritings(asked: list[tuple[Checked, str]], settings: VerifyMath, ask: _Asking) -> list[Rewriting]:
+    questions = [
         (item.row["row_id"], f"{REWRITE_PROMPT}{item.row['ground_truth']}\n\nQuery:\n{item.row['query']}", 0)
-        for item in choices
+        for item, _ in asked
     ]
-    for item, rewriting in zip(choices, ask.json("rewriter", asked, _read_rewriting), strict=True):
-        if isinstance(rewriting, Unusable):
-            item.dropped = "no_usable_answer", f"rewriter: {rewriting.fault}"
-        elif rewriting is not None:
-            item.row = with_query(item.row, *rewriting)
+    found = []
+    for (item, option), said in zip(asked, ask.json("rewriter", questions, _read_rewriting), strict=True):
+        if isinstance(said, Unusable):
+            item.dropped = "no_usable_answer", f"rewriter: {said.fault}"
+        elif said is not None:
+            found.append(Rewriting(item, *said, option))
         elif settings.not_applicable == "drop":
             item.dropped = "not_applicable", None
+    return found
+
+
+def _is_open(rewriting: Rewriting) -> bool:
+    # The old ground truth says whether small letters are labels.
+    if is_multiple_choice(rewriting.query, rewriting.item.row["ground_truth"]):
+        rewriting.refuse("still_multiple_choice")
+        return False
+    return True
+
+
+def _compare_questions(rewritings: list[Rewriting], ask: _Asking) -> None:
+    """Take over the rewritings in which the judge finds the same question; its answers are kept as votes are."""
+    questions = [
+        (of.item.row["row_id"], f"{COMPARISON_PROMPT}{of.item.row['query']}\n\nQuery:\n{of.query}", 1)
+        for of in rewritings
+    ]
+    for rewriting, said in zip(rewritings, ask.json("rewriter", questions, _read_comparison), strict=True):
+        item = rewriting.item
+        if isinstance(said, Unusable):
+            item.dropped = "no_usable_answer", f"judge of the rewriting: {said.fault}"
+            continue
+        fault, answer = said
+        item.votes.append(_vote_row(item, "rewriting_judge", 0, answer))
+        if fault is None:
+            item.row = with_query(item.row, rewriting.query, rewriting.option)
+        else:
+            rewriting.refuse("other_question", fault)
 
 
 def _judge_clarity(checked: list[Checked], ask: _Asking) -> None:
@@ -180,51 +260,51 @@ def _judge_clarity(checked: list[Checked], ask: _Asking) -> None:
 
 
 def _vote(items: list[Checked], settings: VerifyMath, ask: _Asking, grader: MathGrader) -> None:
-    """Several answers of the teacher, and whether the most frequent is the ground truth."""
+    """Several answers of the teacher, and whether the ground truth is the majority."""
     asked = [
         (item.row["row_id"], ANSWER_PROMPT + item.row["query"], sample)
         for item in items
         for sample in range(settings.answers)
     ]
     replies = iter(ask.answers("teacher", asked))
-    answers = []
+    given = []
     for item in items:
-        item.votes = [_vote_row(item, "teacher", sample, next(replies)) for sample in range(settings.answers)]
-        answers.append([vote["answer"] for vote in item.votes])
+        given.append([_answer_row(item, "teacher", sample, next(replies)) for sample in range(settings.answers)])
+        item.votes += given[-1]
+    answers = [[vote["answer"] for vote in votes] for votes in given]
     truths = [clean_ground_truth(item.row["ground_truth"]) for item in items]
-    for item, classes in zip(items, answer_classes(answers, truths, grader), strict=True):
-        for vote, place in zip(item.votes, classes.of_answers, strict=True):
+    for item, votes, classes in zip(items, given, answer_classes(answers, truths, grader), strict=True):
+        for vote, place in zip(votes, classes.of_answers, strict=True):
             vote["answer_class"] = place
             vote["equals_ground_truth"] = place is not None and place == classes.of_truth
-        item.common = classes.most_frequent
-        item.confirmed = classes.of_truth == 0 and len(item.common) == 1
+        item.majority = classes.majority
+        item.confirmed = item.majority is not None and classes.of_truth == 0
 
 
 def _second_opinion(items: list[Checked], settings: VerifyMath, ask: _Asking, grader: MathGrader) -> None:
-    """Where teacher and ground truth differ: revise, confirm, or leave unresolved."""
+    """Where the majority is not the ground truth: revise, confirm, or leave unresolved."""
     asked = [(item.row["row_id"], ANSWER_PROMPT + item.row["query"], 0) for item in items]
     replies = ask.answers("second_opinion", asked)
-    votes = [_vote_row(item, "second_opinion", 0, reply) for item, reply in zip(items, replies, strict=True)]
-    backs = iter(
-        grader.equivalent(
-            [
-                (said, vote["answer"] or "")
-                for item, vote in zip(items, votes, strict=True)
-                for said in (clean_ground_truth(item.row["ground_truth"]) or "", *item.common)
-            ]
-        )
+    votes = [_answer_row(item, "second_opinion", 0, reply) for item, reply in zip(items, replies, strict=True)]
+    backs = grader.equivalent(
+        [
+            (said or "", vote["answer"] or "")
+            for item, vote in zip(items, votes, strict=True)
+            for said in (clean_ground_truth(item.row["ground_truth"]), item.majority)
+        ]
     )
-    for item, vote in zip(items, votes, strict=True):
-        vote["equals_ground_truth"] = next(backs)
-        backs_common = [next(backs) for _ in item.common]
+    for item, vote, backs_truth, backs_majority in zip(items, votes, backs[::2], backs[1::2], strict=True):
+        vote["equals_ground_truth"] = backs_truth
         item.votes.append(vote)
-        if vote["equals_ground_truth"]:
+        if backs_truth:
             continue
-        if any(backs_common):
+        if backs_majority:
             item.row = item.row | {"ground_truth": vote["answer"]}
             item.revised = True
         elif settings.unresolved == "drop":
-            said = {"teacher": item.common, "second_opinion": vote["answer"], "ground_truth": item.row["ground_truth"]}
+            said = {
+                "teacher": item.majority, "second_opinion": vote["answer"], "ground_truth": item.row["ground_truth"]
+            }  # fmt: skip
             item.dropped = "truth_unresolved", canonical_json(said)
 
 
@@ -235,8 +315,8 @@ class AnswerClasses:
     of_answers: list[int | None]
     of_truth: int | None
     """Class of the ground truth; None if nobody gave it."""
-    most_frequent: list[str]
-    """One answer of every class that no other is more frequent than, first given first; empty without answers."""
+    majority: str | None
+    """An answer of the class that more than half of all replies are in, the first given; None without such a class."""
 
 
 def answer_classes(
@@ -275,7 +355,7 @@ def _ranked(given: list[str | None], truth: str | None, known: list[str], leader
     return AnswerClasses(
         [None if answer is None else place[leader_of[answer]] for answer in given],
         None if true_leader is None else place.get(true_leader),
-        [known[leader] for leader in sorted(votes) if votes[leader] == max(votes.values())],
+        next((known[leader] for leader in ranking[:1] if 2 * votes[leader] > len(given)), None),
     )
 
 
@@ -286,15 +366,19 @@ def with_query(row: dict[str, Any], query: str, ground_truth: str) -> dict[str, 
     return row | {"query": query, "ground_truth": ground_truth, "messages": canonical_json(messages)}
 
 
-def _vote_row(item: Checked, role: str, sample: int, reply: ChatReply) -> dict[str, Any]:
-    complete = reply.finish_reason == "stop"
+def _answer_row(item: Checked, role: str, sample: int, reply: ChatReply) -> dict[str, Any]:
+    answer = last_boxed(reply.text.rpartition("</think>")[2]) if reply.finish_reason == "stop" else None
+    return _vote_row(item, role, sample, reply.text, answer or None)
+
+
+def _vote_row(item: Checked, role: str, sample: int, response: str, answer: str | None = None) -> dict[str, Any]:
     return {
         "vote_id": f"{item.row['row_id']}/{role}/{sample}",
         "row_id": item.row["row_id"],
         "role": role,
         "sample": sample,
-        "response": reply.text,
-        "answer": last_boxed(reply.text.rpartition("</think>")[2]) or None if complete else None,
+        "response": response,
+        "answer": answer,
         "answer_class": None,
         "equals_ground_truth": False,
     }
@@ -307,9 +391,20 @@ def _difference(old: dict[str, Any], new: dict[str, Any]) -> str:
 
 def read_clarity(answer: Any) -> str | None:
     """Why a query is unclear, None if it is clear."""
-    if not isinstance(answer, dict) or not isinstance(answer.get("clear"), bool):
-        raise ValueError('expected {"clear": true or false, "reason": ...}')
-    return None if answer["clear"] else str(answer.get("reason") or "no reason given")
+    return _objection(answer, "clear")
+
+
+def _read_comparison(answer: Any) -> tuple[str | None, str]:
+    """(why two queries do not ask the same, None if they do; the answer as JSON)."""
+    fault = _objection(answer, "same")
+    return fault, canonical_json({"same": fault is None, "reason": answer.get("reason")})
+
+
+def _objection(answer: Any, to: str) -> str | None:
+    """A judge's reason against what stands under `to`, None if it agrees."""
+    if not isinstance(answer, dict) or not isinstance(answer.get(to), bool):
+        raise ValueError(f'expected {{"{to}": true or false, "reason": ...}}')
+    return None if answer[to] else str(answer.get("reason") or "no reason given")
 
 
 def _read_rewriting(answer: Any) -> tuple[str, str] | None:

@@ -38,8 +38,17 @@ FINDERS = {
     "benchmark_paraphrase": _LEAK,
     "proof": _finder("verify_math", "proof"),
     "multi_part": _finder("verify_math", "multi_part"),
-    # A rewritten query whose truth was revised as well is recorded under the revision; both are in the detail.
-    "multiple_choice": _finder("verify_math", "rewritten", "truth_revised", detail='"query"'),
+    # A rewritten query whose truth was revised as well is recorded under the revision; both are in the detail. One
+    # whose rewriting was refused was found too.
+    "multiple_choice": _finder(
+        "verify_math",
+        "rewritten",
+        "truth_revised",
+        "still_multiple_choice",
+        "other_answer",
+        "other_question",
+        detail='"query"',
+    ),
     "multiple_choice_fixed": _finder("verify_math", "not_applicable"),
     "unclear": _finder("verify_math", "unclear"),
     "wrong_ground_truth": _finder("verify_math", "truth_revised", "truth_unresolved", detail='"ground_truth"'),

@@ -10,6 +10,7 @@ math_verify costs its own time limit and nobody else's verdict.
 
 import contextlib
 import json
+import logging
 import os
 import re
 import selectors
@@ -27,12 +28,15 @@ from amt.errors import InfrastructureError
 from amt.rewards.answer import NO_ANSWER, answer_part
 from amt.rewards.verdict import PASSED, Verdict, failed
 
+log = logging.getLogger(__name__)
+
 _BOX = re.compile(r"\\(?:boxed|fbox|box)(?![A-Za-z])\s*")
 _BARE = re.compile(r"[^\s{}$]+")  # the 5 of "\boxed 5"
 _NUMBER = re.compile(r"([+-]?)(?:(\d{1,3}(?:,\d{3})+|\d*\.?\d+)|(\d+)/(\d+)|(\d*)\\frac\{(\d+)\}\{(\d+)\})", re.ASCII)
 _LONGEST_NUMBER = 200
 _LETTER = re.compile(r"[A-Z]")
 _CHOICE = re.compile(r"\(?([A-Z])(?:\)|[.:]|$)")  # B, (B), B. 42, B) 42
+_ONLY_CHOICE = re.compile(r"\(?[A-Z]\)?[.:]?")
 _SPACING = re.compile(r"(?:\\[,;:!]|\\ |\\left(?![A-Za-z])|\\right(?![A-Za-z])|\s|~|\$)+")
 _GAP = r"(?:\\[,;: ]|[\s~])"
 _BEGINS = r"(?<![0-9.,/^_])(?<![0-9][\s~])(?<![0-9]\\[,;: ])"
@@ -140,6 +144,11 @@ def choice_letter(text: str) -> str | None:
     return match.group(1) if match else None
 
 
+def _is_letter(value: str) -> bool:
+    r"""Whether a value is the letter of an option and no more: B, (B), \text{B}, "B."."""
+    return bool(_ONLY_CHOICE.fullmatch(_WRAPPED.sub(r"\1", value).replace("$", "").strip()))
+
+
 def clean_ground_truth(ground_truth: str | None) -> str | None:
     r"""The value of a ground truth: out of its \boxed{…} and dollar signs; None if there is none."""
     text = (ground_truth or "").strip()
@@ -214,20 +223,20 @@ class MathGrader:
         return verdicts
 
     def equivalent(self, pairs: list[tuple[str, str]]) -> list[bool]:
-        """Whether two values stand for the same answer: either may be the gold one, so votes count in any order.
+        """Whether two values stand for the same answer, in either order: either may be the gold one.
 
-        Raises:
-            InfrastructureError: a comparison could not be made.
+        Where one is a letter and no more, the letters decide. A pair whose comparison failed twice is different: a
+        vote that breaks the processes must not stop the rest, and counts for nothing.
         """
-        letters = [choice_letter(a) if _LETTER.fullmatch(_plain(a)) else None for a, _ in pairs]
-        both_ways = self.compare([pair for a, b in pairs for pair in ((a, b), (b, a))])
-        if failed := [verdict for verdict in both_ways if verdict.status != "scored"]:
-            raise InfrastructureError(f"{len(failed)} of {len(both_ways)} math comparisons failed: {failed[0].reason}")
-        equal = [a.passed or b.passed for a, b in zip(both_ways[::2], both_ways[1::2])]
-        return [
-            same if letter is None else letter == choice_letter(b)
-            for same, letter, (_, b) in zip(equal, letters, pairs)
-        ]
+        letters = [(choice_letter(a), choice_letter(b)) if _is_letter(a) or _is_letter(b) else None for a, b in pairs]
+        compared = [pair for pair, letter in zip(pairs, letters) if letter is None]
+        both_ways = self.compare([pair for a, b in compared for pair in ((a, b), (b, a))])
+        for pair, verdict in zip((pair for pair in compared for _ in range(2)), both_ways):
+            if verdict.status != "scored":
+                shown = " and ".join(repr(value[:100]) for value in pair)
+                log.warning("%s count as different: %s", shown, verdict.reason)
+        equal = iter([a.passed or b.passed for a, b in zip(both_ways[::2], both_ways[1::2])])
+        return [next(equal) if letter is None else letter[0] == letter[1] for letter in letters]
 
 
 # --- processes -------------------------------------------------------------------------------------------

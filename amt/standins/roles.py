@@ -32,6 +32,8 @@ TERSE = 0.2
 answering, and that the written steps are right more often is left for RL to find out."""
 REPEATED_PHRASE = "Let me check it again."
 QUERY_MARK = "\nQuery:\n"
+CHOICE_MARK = "\nMultiple choice:\n"
+"""Stands before a multiple-choice query that the rewriter's model is to compare with the query."""
 
 Messages = list[dict[str, str]]
 
@@ -127,7 +129,10 @@ def _clarity_judge(messages: Messages, fault: str, rng: random.Random) -> Reply:
 
 
 def _rewriter(messages: Messages, fault: str, rng: random.Random) -> Reply:
-    """Multiple choice -> fill-in, where the stem alone is a question; the answer is the right option's text."""
+    """Multiple choice -> fill-in, where the stem alone is a question; the answer is the right option's text. Asked to
+    compare, it judges such a rewriting."""
+    if CHOICE_MARK in messages[-1]["content"]:
+        return _rewriting_judge(messages, fault)
     stem, options = split_options(core_text(query_of(messages)))
     problem = solve(stem) if options else None
     if problem is None or problem.options or problem.answer not in options:
@@ -136,6 +141,14 @@ def _rewriter(messages: Messages, fault: str, rng: random.Random) -> Reply:
     if fault == "wrong":
         answer = rng.choice([option for option in options if option != answer])
     return Reply(json.dumps({"applicable": True, "query": stem, "answer": answer}), fault)
+
+
+def _rewriting_judge(messages: Messages, fault: str) -> Reply:
+    choice = messages[-1]["content"].partition(CHOICE_MARK)[2].rpartition(QUERY_MARK)[0]
+    stem, options = split_options(core_text(choice))
+    same = (bool(options) and core_text(query_of(messages)) == stem) is not (fault == "wrong")
+    reason = "It asks the same without options." if same else "It asks something else, or needs the options."
+    return Reply(json.dumps({"same": same, "reason": reason}), fault)
 
 
 _GLOSSES = dict(

@@ -1,8 +1,15 @@
 """Multiple choice, proofs and sub-questions, told apart from texts that look like them."""
 
-import pytest
+import re
+import resource
+import subprocess
+import sys
 
-from amt.curate.math_kinds import is_multi_part, is_multiple_choice, is_proof, options
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from amt.curate.math_kinds import is_multi_part, is_multiple_choice, is_proof, options, right_option
 
 AREA = "What is the area of a square of side 3?"
 
@@ -102,3 +109,83 @@ def test_proofs(query, ground_truth, proof):
 )
 def test_multi_part(query, several):
     assert is_multi_part(query) is several
+
+
+@pytest.mark.parametrize(
+    ("query", "truth", "text"),
+    [
+        (f"{AREA}\nA) 6\nB) 9\nC) 12", "B", "9"),
+        (f"{AREA}\nA) 6\nB) 9\nC) 12", r"\text{(C)}", "12"),
+        (f"{AREA}\nA) 6\nB) 9\nC) 12", "B) 9", "9"),
+        (f"{AREA}\nA) 6\nB) 9\nC) 12", "9", "9"),
+        (f"{AREA}\nA) 6\nB) 9\nC) 12", "D", None),
+        (f"{AREA}\nA) 6\nB) 9\nC) 12", "A, B", None),
+        (f"{AREA}\nA) 6\nB) 9\nC) 12", r"\text{A and C}", None),
+        (f"{AREA} a) 6 b) 9 c) 12", "b", "9"),
+        # Which variable is it? The small letter is an option's text before it is another option's label.
+        ("What is unknown?\nA) b\nB) c\nC) a", "a", "a"),
+        ("Enter the letter of the graph that rises.", "B", None),
+        # What sets options in a row is no part of them.
+        (rf"{AREA} $\textbf{{(A)}}\ 6 \qquad \textbf{{(B)}}\ \sqrt{{81}} \qquad\textbf{{(C)}}\ 12$", "B", r"\sqrt{81}"),
+        (
+            rf"{AREA} $\textbf{{(A)}}\ 6 \qquad \textbf{{(B)}}\ 9 \qquad\textbf{{(C)}}\ \frac{{1}}{{2}}$",
+            "C",
+            r"\frac{1}{2}",
+        ),
+        (rf"{AREA} \[\mathrm{{(A) \ }}6 \qquad \mathrm{{(B) \ }}9 \qquad \mathrm{{(C) \ }}12\]", "C", "12"),
+        (f"{AREA}\n(A) $6$\n(B) $9$ or $3^2$\n(C) $12$\n\nEnter the letter of the area.", "C", "$12$"),
+        (f"{AREA}\n(A) $6$\n(B) $9$ or $3^2$\n(C) $12$\n\nEnter the letter of the area.", "B", "$9$ or $3^2$"),
+    ],
+)
+def test_the_option_that_a_ground_truth_names(query, truth, text):
+    assert right_option(query, truth) == text
+
+
+# As one pattern says it that looks for the beginning too, at every place of the text.
+TWO_QUESTIONS = re.compile(
+    r"(?:^|(?<=[.?!:;])\s+)\W*(?:(?:and|then|also)\b\W*)?(?:(?:if|when|given|suppose)\b[^?\n\"“”]{1,200}?,?\s)?"
+    r"(?:what|how|which|when|where|who)\b[^?\n\"“”]{5,300}?\?",
+    re.IGNORECASE | re.MULTILINE,
+)
+SIGNS = st.text(' .?!:;,-$"\n', max_size=4)
+WORDS = st.sampled_from(
+    [
+        "What is the value?",
+        "how many are there? ",
+        "If x is 3, what is y?",
+        "when",
+        "who comes",
+        "and",
+        "Then",
+        "x",
+        "given",
+    ]
+)
+
+
+@settings(deadline=None, max_examples=500)
+@given(st.lists(st.tuples(SIGNS, WORDS), min_size=1, max_size=6), SIGNS)
+def test_two_sentences_that_ask_make_several_questions(parts, end):
+    text = "".join(signs + words for signs, words in parts) + end
+    assert is_multi_part(text) is (len(TWO_QUESTIONS.findall(text)) >= 2)
+
+
+LONG_RUNS = """
+import sys
+from amt.curate.math_kinds import is_multi_part, is_multiple_choice, is_proof, right_option
+for run in (" ", "? ", ". ", "\\n", "* ", "\\n*", "\\\\ ", ", ", "- - . ", "}", "\\\\qquad "):
+    long = run * 100_000
+    for text in (f"A.{long}x", f"A) 1 B) {long}2 C) 3", f"What is x? Find y. (a) {long}x (b) z"):
+        is_multi_part(text), is_proof(text, "1"), is_multiple_choice(text, "A"), right_option(text, "C")
+"""
+
+
+def test_long_runs_of_signs_cost_no_more_than_other_text():
+    """33 queries of 100,000 to 700,000 characters: some seconds of CPU time where each place is looked at a few times,
+    many minutes for one of them where a run is read again from each of its places."""
+    limit = 120
+
+    def limited():
+        resource.setrlimit(resource.RLIMIT_CPU, (limit, limit))
+
+    subprocess.run([sys.executable, "-c", LONG_RUNS], check=True, preexec_fn=limited)

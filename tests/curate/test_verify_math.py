@@ -35,6 +35,7 @@ class Models:
             "second_opinion": [r"\boxed{5}"],
             "clarity_judge": ['{"clear": true, "reason": ""}'],
             "rewriter": ['{"applicable": false, "query": "", "answer": ""}'],
+            "rewriting_judge": ['{"same": true, "reason": ""}'],
         }
         given = self.says.get((role, problem), standard[role])
         return given[(self.asked.count((role, problem)) - 1) % len(given)]
@@ -47,7 +48,8 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self):
         request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         problem = request["messages"][-1]["content"].rpartition("\nQuery:\n")[2]
-        text = self.models.answer(request["model"], problem)
+        compares = "\nMultiple choice:\n" in request["messages"][-1]["content"]
+        text = self.models.answer("rewriting_judge" if compares else request["model"], problem)
         body = json.dumps({"choices": [{"message": {"content": text}, "finish_reason": "stop"}]}).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
@@ -101,17 +103,21 @@ def problem(text="What is 2 + 3?", truth="5", **columns):
     ("truth", "teacher", "second", "outcome", "truth_after"),
     [
         ("5", ["5", "5", "5", "6"], None, None, "5"),
-        ("\\frac{1}{2}", ["1/2", "0.5", "3", "4"], None, None, "\\frac{1}{2}"),  # equal, though no two texts are
+        ("\\frac{1}{2}", ["1/2", "0.5", "2/4", "4"], None, None, "\\frac{1}{2}"),  # equal, though no two texts are
         ("7", ["5", "5", "5", "7"], "5", "truth_revised", "5"),
-        ("7", ["\\frac{1}{2}", "0.5", "3", None], "1/2", "truth_revised", "1/2"),
+        ("7", ["\\frac{1}{2}", "0.5", "2/4", None], "1/2", "truth_revised", "1/2"),
         ("7", ["5", "5", "5", "7"], "7", None, "7"),
         ("7", ["5", "5", "5", "7"], "8", "truth_unresolved", None),
         ("7", ["5", "5", "5", "7"], None, "truth_unresolved", None),
         ("7", [None, None, None, None], "7", None, "7"),
         ("7", [None, None, None, None], "5", "truth_unresolved", None),
-        # A tie proves nothing: the second opinion may back either side.
-        ("7", ["5", "5", "7", "7"], "5", "truth_revised", "5"),
+        # Half is no majority, nor is most of few: the second opinion may back the ground truth and revises nothing.
+        ("7", ["5", "5", "7", "7"], "5", "truth_unresolved", None),
         ("7", ["5", "5", "7", "7"], "7", None, "7"),
+        ("7", ["5", "5", "3", None], "5", "truth_unresolved", None),
+        ("7", ["7", None, None, None], None, "truth_unresolved", None),
+        ("7", ["7", None, None, None], "7", None, "7"),
+        ("7", ["1", "2", "3", "4"], "3", "truth_unresolved", None),
     ],
 )
 def test_ground_truth(run_verify, models, truth, teacher, second, outcome, truth_after):
@@ -127,6 +133,14 @@ def test_ground_truth(run_verify, models, truth, teacher, second, outcome, truth
         assert json.loads(entries["m:1"]["detail"]) == {"ground_truth": {"old": truth, "new": truth_after}}
     consulted = [vote["answer"] for vote in votes if vote["role"] == "second_opinion"]
     assert consulted == ([] if (truth, teacher[0]) in {("5", "5"), ("\\frac{1}{2}", "1/2")} else [second])
+
+
+@pytest.mark.parametrize("teacher", [["B. 5", "B", "B. 5", "B"], ["B", "B. 5", "B", "B. 5"]])
+def test_a_letter_and_its_option_are_one_vote(run_verify, models, teacher):
+    models.says["teacher", CHOICE] = boxed(*teacher)
+    kept, _, votes = run_verify([problem(CHOICE, "B")], not_applicable="keep")
+    assert kept["m:1"]["ground_truth"] == "B"
+    assert [(vote["role"], vote["answer_class"]) for vote in votes] == [("teacher", 0)] * 4
 
 
 def test_unresolved_rows_can_be_kept(run_verify, models):
@@ -146,7 +160,66 @@ def test_multiple_choice_is_asked_openly(run_verify, models):
     assert (kept["m:1"]["query"], kept["m:1"]["ground_truth"]) == ("What is 2 + 3?", "5")
     assert entries["m:1"]["reason"] == "rewritten"
     assert json.loads(entries["m:1"]["detail"])["ground_truth"] == {"old": "B", "new": "5"}
-    assert [asked for asked in models.asked if asked[0] == "teacher"] == [("teacher", "What is 2 + 3?")] * len(votes)
+    assert {asked for asked in models.asked if asked[0] == "teacher"} == {("teacher", "What is 2 + 3?")}
+    (judged,) = (vote for vote in votes if vote["role"] == "rewriting_judge")
+    assert json.loads(judged["response"]) == {"same": True, "reason": ""}
+
+
+@pytest.mark.parametrize(
+    ("query", "truth", "new_truth"),
+    [
+        (CHOICE, "(B)", "5"),
+        (CHOICE, r"\text{B}", "5"),
+        (CHOICE, "B. 5", "5"),
+        (CHOICE, "5", "5"),
+        ("What is 2 + 3? a) 4 b) 5 c) 6", "b", "5"),
+        # The option's own text becomes the ground truth, without what sets it in its row.
+        (
+            r"What is 2 + 3? $\textbf{(A)}\ 6\qquad\textbf{(B)}\ \frac{10}{2}\qquad\textbf{(C)}\ 4$",
+            "B",
+            r"\frac{10}{2}",
+        ),
+        ("What is 2 + 3?\n(A) 6\n(B) 4\n(C) 5\n\nEnter the letter of the correct option.", r"\text{(C)}", "5"),
+    ],
+)
+def test_the_ground_truth_becomes_the_text_of_the_option_that_it_names(run_verify, models, query, truth, new_truth):
+    models.says["rewriter", query] = ['{"applicable": true, "query": "What is 2 + 3?", "answer": "5"}']
+    kept, entries, _ = run_verify([problem(query, truth)])
+    assert entries["m:1"]["reason"] == "rewritten"
+    assert kept["m:1"]["ground_truth"] == new_truth
+
+
+@pytest.mark.parametrize(
+    ("new_query", "answer", "judge", "reason"),
+    [
+        (CHOICE, "5", None, "still_multiple_choice"),
+        ("What is 2 + 4?", "6", None, "other_answer"),  # of another question
+        ("What is 2 + 3?", "B", None, "other_answer"),
+        ("What is 1 + 4?", "5", '{"same": false, "reason": "other numbers"}', "other_question"),
+        ("What is 1 + 4?", "5", "I cannot tell.", "no_usable_answer"),
+    ],
+)
+def test_a_rewriting_that_is_not_the_same_question_asked_openly_is_refused(
+    run_verify, models, new_query, answer, judge, reason
+):
+    good = query(f"Good. {CHOICE}", "m:2", category="math", ground_truth="B")
+    models.says["rewriter", good["query"]] = ['{"applicable": true, "query": "What is 3 + 2?", "answer": "5"}']
+    models.says["rewriter", CHOICE] = [json.dumps({"applicable": True, "query": new_query, "answer": answer})]
+    models.says["rewriting_judge", new_query] = [judge]
+    kept, entries, votes = run_verify([problem(CHOICE, "B"), good])
+    assert entries["m:1"]["reason"] == reason
+    assert set(kept) == {"m:2"}
+    detail = entries["m:1"]["detail"]
+    if reason == "no_usable_answer":
+        assert "I cannot tell." in detail
+    else:
+        said = {"query": new_query, "answer": answer, "option": "5"}
+        assert json.loads(detail) == said | ({"why": "other numbers"} if reason == "other_question" else {})
+    # Nobody is asked about what is refused already, and what the judge says is kept.
+    judged = [json.loads(vote["response"]) for vote in votes if vote["row_id"] == "m:1"]
+    assert judged == ([{"same": False, "reason": "other numbers"}] if reason == "other_question" else [])
+    asked = [said for said in models.asked if said[1] == new_query and said[0] != "rewriter"]
+    assert {role for role, _ in asked} == ({"rewriting_judge"} if judge else set())
 
 
 @pytest.mark.parametrize(
@@ -171,6 +244,10 @@ def test_multiple_choice_that_cannot_be_rewritten(run_verify, models, changes, r
         (problem("(a) What is 2 + 3? (b) What is 3 + 3?", "5; 6"), "multi_part"),
         (problem(truth=None), "no_ground_truth"),
         (problem(truth="  "), "no_ground_truth"),
+        (problem(CHOICE, None), "no_ground_truth"),
+        (problem(CHOICE, "E"), "not_applicable"),  # no option of this letter
+        (problem(CHOICE, r"\text{A, C}"), "not_applicable"),
+        (problem("Enter the letter of the graph that rises.", "B"), "not_applicable"),  # the options are drawn
     ],
 )
 def test_what_cannot_be_verified_is_dropped_unasked(run_verify, models, row, reason):
@@ -213,7 +290,9 @@ def test_other_categories_pass_unchanged_and_unasked(run_verify, models):
 
 def test_answer_classes_are_ranked_by_frequency():
     with MathGrader() as grader:
-        classes = answer_classes([["1/2", "3", "0.5", None], [None]], ["3", "x"], grader)
+        given = [["1/2", "3", "0.5", None], [None], ["3", "1/2", "0.5"]]
+        classes = answer_classes(given, ["3", "x", None], grader)
     assert classes[0].of_answers == [0, 1, 0, None]
-    assert (classes[0].of_truth, classes[0].most_frequent) == (1, ["1/2"])
-    assert (classes[1].of_answers, classes[1].of_truth, classes[1].most_frequent) == ([None], None, [])
+    assert (classes[0].of_truth, classes[0].majority) == (1, None)
+    assert (classes[1].of_answers, classes[1].of_truth, classes[1].majority) == ([None], None, None)
+    assert classes[2].majority == "1/2"

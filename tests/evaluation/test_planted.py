@@ -55,13 +55,15 @@ def test_a_copy_whose_original_was_not_taken_is_none(laptop):
 
 
 def test_a_rewritten_choice_whose_truth_was_also_revised_counts_as_rewritten(laptop):
-    planted = {"multiple_choice": [{"row_id": "a"}, {"row_id": "b"}, {"row_id": "c"}]}
+    planted = {"multiple_choice": [{"row_id": row} for row in "abcd"]}
     verify = [
         _entry("verify_math", "a", "rewritten", '{"ground_truth":{},"query":{}}', "changed"),
         _entry("verify_math", "b", "truth_revised", '{"ground_truth":{},"query":{}}', "changed"),
         _entry("verify_math", "c", "truth_revised", '{"ground_truth":{}}', "changed"),
+        # Its rewriting was refused: it was told to be multiple choice all the same.
+        _entry("verify_math", "d", "other_answer", '{"answer":"6","option":"5","query":""}'),
     ]
-    assert _counts(planted, {"verify_math": verify}, laptop)[0] == (3, 2, 0, 1, 0)
+    assert _counts(planted, {"verify_math": verify}, laptop)[0] == (4, 3, 0, 1, 0)
 
 
 def test_what_one_finder_found_of_another_kind_is_not_beside(laptop):

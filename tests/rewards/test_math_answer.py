@@ -1,10 +1,13 @@
 """Math answers: what is taken out of a response, and what counts as equal. Expectations written by hand."""
 
+import contextlib
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 import psutil
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from amt.rewards.math_answer import MathGrader, choice_letter, last_boxed, quick_verdict
 
@@ -135,29 +138,80 @@ def test_an_answer_that_hangs_costs_nobody_else_a_verdict(grader):
     assert grader.grade(fair[:1])[0].passed
 
 
+def _kill_at_work(zygote, kills):
+    """End the worker, as the kernel does where memory runs out, whenever it is at a comparison that takes long."""
+    killed = set()
+    while len(killed) < kills:
+        (worker,) = zygote.children() or [None]
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if worker and worker not in killed and sum(worker.cpu_times()[:2]) > 0.5:
+                worker.kill()
+                killed.add(worker)
+        time.sleep(0.02)
+
+
 @pytest.mark.parametrize(("kills", "status"), [(1, "scored"), (2, "error")])
 def test_a_process_killed_from_outside_is_no_verdict(kills, status):
-    """As the kernel does where memory runs out. Left alone, the comparison ends at its own CPU limit."""
+    """Left alone, the comparison ends at its own CPU limit."""
     before = psutil.Process().children()
     with MathGrader(workers=1, cpu_seconds=2.0) as grader, ThreadPoolExecutor(1) as thread:
         grader.compare([("x+1", "1+x")])
         (zygote,) = set(psutil.Process().children()) - set(before)
         verdicts = thread.submit(grader.compare, [("5", "9^{9^{9^9}}")])
-        killed = set()
-        while len(killed) < kills:
-            (worker,) = zygote.children() or [None]
-            if worker and worker not in killed and sum(worker.cpu_times()[:2]) > 0.5:
-                worker.kill()
-                killed.add(worker)
-            time.sleep(0.02)
+        _kill_at_work(zygote, kills)
         (verdict,) = verdicts.result(60)
     assert (verdict.status, verdict.passed) == (status, False)
     assert ("of CPU" if status == "scored" else "died, twice") in verdict.reason
 
 
-def test_votes_are_equivalent_in_any_order(grader):
-    pairs = [("(1,2)", "1<x<2"), ("1<x<2", "(1,2)"), ("0.5", r"\frac{1}{2}"), ("3", "4"), ("A", "(A)"), ("A", "B")]
-    assert grader.equivalent(pairs) == [True, True, True, False, True, False]
+@pytest.mark.parametrize(
+    ("a", "b", "equal"),
+    [
+        ("(1,2)", "1<x<2", True),
+        ("0.5", r"\frac{1}{2}", True),
+        ("3", "4", False),
+        # A letter is one, however it is written, and is its option whatever that says.
+        ("A", "(A)", True),
+        ("A", "B", False),
+        ("B", "B. 42", True),
+        ("B", "B) 5", True),
+        ("B", r"\text{(B) }42", True),
+        (r"\text{B}", "$B.$", True),
+        ("(B)", "B: 42", True),
+        ("A", "A: yes", True),
+        ("B", "42", False),
+        # x and X are two variables, n and N two numbers; and a is the letter of no option.
+        ("x", "X", False),
+        ("A", "a", False),
+        ("n", "N", False),
+    ],
+)
+def test_votes_are_equivalent_in_any_order(grader, a, b, equal):
+    assert grader.equivalent([(a, b), (b, a)]) == [equal, equal]
+
+
+VALUES = st.sampled_from(
+    ["B", "b", "(B)", "B.", "B. 5", "B) 5", "B: yes", r"\text{B}", r"\textbf{(B)} 5", "A", "5", "5.0", "x", "X", "x=5",
+     "(1,2)", "1<x<2", r"\frac{1}{2}", "0.5", "50\\%", "yes", "Yes", r"\text{yes}", "", "B=5", "AB"]
+) | st.text("ABab xX().:$\\{}15", max_size=8)  # fmt: skip
+
+
+@settings(deadline=None, max_examples=300)
+@given(VALUES, VALUES)
+def test_equivalence_is_symmetric(grader, a, b):
+    there, back = grader.equivalent([(a, b), (b, a)])
+    assert there is back
+
+
+def test_an_answer_that_breaks_the_processes_is_no_vote_and_stops_no_other(caplog):
+    before = psutil.Process().children()
+    with MathGrader(workers=1, cpu_seconds=600.0) as grader, ThreadPoolExecutor(1) as thread:
+        grader.compare([("x+1", "1+x")])
+        (zygote,) = set(psutil.Process().children()) - set(before)
+        equal = thread.submit(grader.equivalent, [("x+1", "1+x"), ("5", "9^{9^{9^9}}"), ("2x", "x+x")])
+        _kill_at_work(zygote, 4)  # twice for each of its two orders
+        assert equal.result(60) == [True, False, True]
+    assert "'5' and '9^{9^{9^9}}' count as different: the process that compared it died, twice" in caplog.text
 
 
 def test_it_works_off_the_main_thread(grader):

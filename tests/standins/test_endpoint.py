@@ -14,6 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from amt.curate.verify_math import COMPARISON_PROMPT
 from amt.errors import EndpointError
 from amt.standins import endpoint, faults
 from amt.standins.arithmetic import draw_math
@@ -248,6 +249,16 @@ def test_the_rewriter_turns_options_into_a_question_or_says_that_it_cannot(clien
         assert rewritten == {"applicable": True, "query": original.query, "answer": original.answer}
         for query in (draw_following("odd", rng).query, original.query):
             assert json.loads(_ask_ok(client, query, "standin/rewriter"))["applicable"] is False
+
+
+def test_the_rewriter_compares_a_rewriting_with_its_multiple_choice(client):
+    rng = random.Random(5)
+    for _ in range(10):
+        original, another = draw_math("two_step", rng), draw_math("change", rng)
+        choice = as_multiple_choice(original, rng).query
+        for query, same in ((original.query, True), (another.query, False), (choice, False)):
+            asked = f"{COMPARISON_PROMPT}{choice}\n\nQuery:\n{query}"
+            assert json.loads(_ask_ok(client, asked, "standin/rewriter"))["same"] is same
 
 
 def test_the_second_opinion_uses_tags_only_where_asked(client):
