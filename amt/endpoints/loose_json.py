@@ -16,7 +16,9 @@ def first_json(text: str) -> Any:
     with contextlib.suppress(json.JSONDecodeError, RecursionError):
         text = text[: decoder.raw_decode(text)[1]]  # what follows says nothing of how this is escaped
     try:
-        return decoder.raw_decode(_with_doubled_backslashes(text))[0]
+        found = decoder.raw_decode(_with_doubled_backslashes(text))[0]
+        # Half of a character, which no file can hold, becomes the sign for one that is lost.
+        return json.loads(json.dumps(found, ensure_ascii=False).encode("utf-8", "replace"))
     except (json.JSONDecodeError, RecursionError) as error:
         raise ValueError(f"the answer is malformed JSON ({error})") from None
 
