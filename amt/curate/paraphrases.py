@@ -9,6 +9,7 @@ from amt.curate.copies import Copy
 from amt.curate.drawings import without_drawings
 from amt.curate.normal_form import normal_form, tokens, words
 from amt.endpoints.answers import ChatReply
+from amt.endpoints.asking import REFUSED, UNANSWERED
 from amt.endpoints.client import ChatClient, ChatRequest
 from amt.params import Endpoint
 from amt.rewards.answer import answer_part
@@ -57,6 +58,8 @@ def _copy(item: Item, reply: ChatReply) -> Copy:
     # An endpoint that thinks has its answer in tags; others have none.
     answer = answer_part(f"</think>{said}") if "<answer>" in said else said
     text = (answer or "").strip()
+    if reply.finish_reason in (REFUSED, UNANSWERED):
+        return Copy(item, text, "no_answer")
     if reply.finish_reason != "stop" or "<think>" in said:
         return Copy(item, text, "cut_off")
     if not text:

@@ -23,7 +23,7 @@ NOT_ASKED = dict.fromkeys(KINDS, 0.0)
 
 class Writer:
     """An OpenAI-compatible server that writes as the stand-in does, and then has `change(task, written)` say what it
-    answers and why it ended."""
+    answers and why it ended; "refused" is status 400."""
 
     def __init__(self):
         self.change = lambda task, written: (written, "stop")
@@ -41,8 +41,9 @@ class _Handler(BaseHTTPRequestHandler):
         task = request["messages"][-1]["content"].rpartition("\nQuery:\n")[2]
         written = reply(1, request["model"], request["messages"], request["seed"]).text
         text, ended = self.writer.change(task, written)
+        status = 400 if ended == "refused" else 200
         body = json.dumps({"choices": [{"message": {"content": text}, "finish_reason": ended}]}).encode()
-        self.send_response(200)
+        self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
@@ -176,6 +177,15 @@ def test_half_of_a_benchmark_s_replies_are_enough_and_they_alone_are_counted(run
     content, _ = run_certify(asked)
     assert content["recall"]["paraphrased"]["of"] == 8
     assert content["recall"]["paraphrased"]["benchmarks"]["arena_like"]["no_copies"] == {"repeats_item": 4}
+
+
+def test_an_item_that_the_endpoint_refuses_has_no_copy(run_certify, writer, benchmarks):
+    items = {row["query"]: number for number, row in enumerate(read_rows(benchmarks[0], QUERY))}
+    writer.change = lambda task, written: (written, "refused" if items.get(task) == 3 else "stop")
+    content, _ = run_certify({"copies_per_kind": 16, "min_recall": NOT_ASKED})
+    for kind in ("paraphrased", "translated"):
+        assert content["recall"][kind]["of"] == 15
+        assert content["recall"][kind]["benchmarks"]["aime_like"]["no_copies"] == {"no_answer": 1}
 
 
 def test_less_than_half_of_one_benchmark_s_replies_end_the_build(run_certify, writer, benchmarks):
