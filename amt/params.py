@@ -229,16 +229,23 @@ COPY_KINDS = ("verbatim", "light", "heavy", "embedded", "paraphrased", "translat
 
 
 class Certificate(Section):
-    """What decontamination must prove on copies of the very benchmarks that it removed."""
+    """What decontamination must prove on copies of the very benchmarks that it removed, and on rows that are none."""
 
     copies_per_kind: Positive
-    """Benchmark items of which one copy of each kind is planted, drawn by the seed; all where there are fewer."""
+    """Benchmark items of which one copy of each kind is planted, drawn by the seed: of every benchmark as many as of
+    the others, or all where it has fewer."""
     min_recall: dict[Literal["verbatim", "light", "heavy", "embedded", "paraphrased", "translated"], Probability]
-    """Share of the copies of a kind that must be found, or the build fails."""
+    """Share of the copies of a kind that must be found, or the build fails; 0 asks for nothing."""
+    clean_sources: list[str]
+    """Sources that hold no benchmark item for a reason that is known beforehand, such as their date; those that are in
+    the build count. An empty list measures no false positives."""
     max_false_positives: Probability
-    """Share of the benchmarks' own items that may be taken for a copy of another, or the build fails."""
+    """Share of the rows of clean sources that may be removed, or the build fails."""
 
     def faults(self) -> Iterator[str]:
+        for name in self.clean_sources:
+            if name not in SOURCES:
+                yield f"clean_sources: there is no source {name} (nearest: {_nearest_source(name)})"
         if missing := [kind for kind in COPY_KINDS if kind not in self.min_recall]:
             yield f"min_recall: lacks {', '.join(missing)}"
 

@@ -6,7 +6,7 @@ data/queries/{source}/{shard}/
   -> data/curated/unique/{shard}/            exact and near duplicates removed, of all sources
   -> data/curated/decontaminated/{shard}/    nothing like the benchmarks (exact, n-gram, embedding), but for
                                              verdicts.yaml; of all shards the removals, to review, and a certificate
-                                             that copies are found
+                                             that copies are found, and little else
   -> data/curated/verified/{shard}/          math: clear, no proofs, no multi-part, multiple choice rewritten,
                                              ground truth checked or revised
 Only `unique` compares all rows, by their fingerprints, and `removals` lists those that decontamination took out;
@@ -129,6 +129,7 @@ rule removals:
 rule certificate:
     input:
         benchmarks=expand("data/benchmarks/{benchmark}.parquet", benchmark=RECIPE.benchmarks),
+        ledgers=expand("data/curated/decontaminated/{shard}/ledger.parquet", shard=SHARDS),
     output:
         certificate="data/curated/decontaminated/certificate.json",
         page="data/curated/decontaminated/certificate.md",
@@ -143,6 +144,7 @@ rule certificate:
         """
         python -m scripts.certificate \
             --benchmarks {input.benchmarks:q} \
+            --ledgers {input.ledgers:q} \
             --certificate {output.certificate:q} \
             --page {output.page:q} \
             2>{log:q}

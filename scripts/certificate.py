@@ -13,6 +13,7 @@ def main(args, recipe):
     with endpoint_clients(recipe, "paraphraser") as clients:
         certify(
             benchmarks=args.benchmarks,
+            ledgers=args.ledgers,
             certificate=args.certificate,
             page=args.page,
             settings=recipe.curate.decontaminate,
@@ -27,6 +28,7 @@ def main(args, recipe):
 if __name__ == "__main__":
     parser = stage_parser("certificate", __doc__)
     parser.add_argument("--benchmarks", type=Path, nargs="*", required=True, help="Parquet, one an evaluation set")
+    parser.add_argument("--ledgers", type=Path, nargs="+", required=True, help="of decontamination, one a shard")
     parser.add_argument("--certificate", type=Path, required=True, help="written: recall and false positives, JSON")
     parser.add_argument("--page", type=Path, required=True, help="written: the same to read")
     run_stage(parser, main)

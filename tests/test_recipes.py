@@ -232,6 +232,7 @@ def test_faults_name_their_key(tmp_path, changes, message):
         ({"benchmarks__aime_like__evaluate": False}, "benchmarks: none but arenas has evaluate: true"),
         ({"curate__unique__near_duplicates__bands": 30}, "curate.unique.near_duplicates.bands: 30 does not divide"),
         ({"curate__unique__source_order": ["metamath_qa"]}, "there is no source metamath_qa (nearest: metamathqa)"),
+        ({"curate__certificate__clean_sources": ["flann"]}, "clean_sources: there is no source flann (nearest: flan)"),
         ({"filter_responses__ngram_repeats": 1}, "filter_responses.ngram_repeats: "),
         ({"filter_responses__max_perplexity": float("inf")}, "filter_responses.max_perplexity: "),
         ({"sft__learning_rate": float("inf")}, "sft.learning_rate: "),

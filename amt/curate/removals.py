@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from amt.curate.benchmark_items import read_items
+from amt.curate.normal_form import conversation_text
 from amt.curate.verdicts import read_verdicts
 from amt.publish import publish_file
 from amt.rows import LEDGER, QUERY, batches, write_rows
@@ -29,7 +30,7 @@ REMOVAL = pa.schema(
         pa.field("needed", pa.float64()),  # the score from which it counts; null of a verdict
         pa.field("number_bits", pa.float64()),  # evidence of the numbers; null of a verdict
         pa.field("span", pa.string(), nullable=False),  # the part that matched; of a verdict: why
-        pa.field("query", pa.string(), nullable=False),
+        pa.field("query", pa.string(), nullable=False),  # as compared: all turns but the system prompt
         pa.field("item_text", pa.string(), nullable=False),
     ]
 )
@@ -78,11 +79,11 @@ def list_removals(
 
 
 def _texts(queries: list[Path], wanted: set[str]) -> dict[str, str]:
-    names = pa.schema([QUERY.field("row_id"), QUERY.field("query")])
+    names = pa.schema([QUERY.field(name) for name in ("row_id", "query", "messages")])
     chosen = pa.array(sorted(wanted), pa.string())
     parts = (part for path in queries for part in batches(path, names))
     rows = (row for part in parts for row in part.filter(pc.is_in(part["row_id"], chosen)).to_pylist())
-    return {row["row_id"]: row["query"] for row in rows}
+    return {row["row_id"]: conversation_text(row) for row in rows}
 
 
 def _distance(row: dict) -> float:

@@ -9,6 +9,7 @@ Benchmarks: GSM8K test, MATH500, AIME 2024 and 2025, HumanEval, Arena-Hard. Copi
                  numbers; `free` share no wording with the item and change names at will. Both were written without
                  knowledge of the rules; 100 of the free ones were read for the rule `examples`
     rephrased    HumanEval with its solutions in other Python, in JavaScript and in C (llm-decontaminator)
+    translated   translations.jsonl, into German by hand; no setting was set by them
     verbatim, light, heavy, embedded   amt.curate.copies, COPIES items drawn by a seed
 
 False positives: removals among all training problems of the folder, less those that leaks.jsonl lists as real copies,
@@ -78,6 +79,8 @@ def copies(items: list[Item], data: Path) -> dict[str, list[tuple[Item, str]]]:
     for row in _lines(HERE / "paraphrases.jsonl"):
         item = by_id[f"{row['benchmark']}:{row['index']}"]
         planted[f"paraphrase_{row['part']}"].append((item, row["paraphrase"]))
+    for row in _lines(HERE / "translations.jsonl"):
+        planted["translated"].append((by_id[f"{row['benchmark']}:{row['index']}"], row["translation"]))
     for language in ("python", "js", "c"):
         rephrased = _lines(data / f"rephrased/humaneval_{language}.jsonl")
         planted[f"rephrased_{language}"] = [

@@ -193,7 +193,7 @@ CURATE = [
     Change("amt/curate/verdicts.py", "several verdicts on", "many verdicts on", ("decontaminate",)),
     Change("amt/curate/removals.py", "Doubtful ones first.", "The doubtful first.", ("removals",)),
     Change("amt/curate/copies.py", "HEAVY = 1 / 30, 1 / 8", "HEAVY = 1 / 30, 1 / 9", ("certificate",)),
-    Change("amt/curate/certificate.py", "Translate the following task", "Translate this task", ("certificate",)),
+    Change("amt/curate/paraphrases.py", "Translate the following task", "Translate this task", ("certificate",)),
     Change("amt/curate/math_kinds.py", '"iii", "iv", "v")', '"iii", "iv", "v", "vi")', ("verify_math",)),
     Change("amt/curate/verify_math.py", "Do not solve it.\n", "Never solve it.\n", ("verify_math",)),
     Change("amt/curate/verify_math.py", 'or "no reason given")', 'or "none given")', ("verify_math",)),
@@ -293,8 +293,8 @@ REWARDS = [
         "return answer if complete else None",
         "return answer.strip() if complete else None",
         (*GRADING,),
-        ("verify_math",),
-    ),  # grades no tagged answer, but has the grader
+        ("verify_math", "certificate"),
+    ),  # one grades no tagged answer, but has the grader; the other strips it
     Change("amt/sandbox/zygote.py", "OPEN_FILES = 64", "OPEN_FILES = 32", GRADING),
     Change("amt/sandbox/runner.py", "GRACE_SECONDS = 20.0", "GRACE_SECONDS = 21.0", reaches=GRADING),
     Change("amt/sandbox/seccomp.py", "fork vfork execve execveat", "fork vfork execve", GRADING),

@@ -140,7 +140,7 @@ def _curate(sources: tuple[str, ...]) -> list[Stage]:
         ),
         _stage(
             "certificate",
-            {"benchmarks": ALL_BENCHMARKS},
+            {"benchmarks": ALL_BENCHMARKS, "ledgers": f"{DECONTAMINATED}/0/ledger.parquet"},
             {"certificate": f"{DECONTAMINATED}/certificate.json", "page": f"{DECONTAMINATED}/certificate.md"},
         ),
         _stage(

@@ -97,6 +97,7 @@ VALUES: dict[str, Any] = {
         f"curate.certificate.min_recall.{kind}": 0.5
         for kind in ("verbatim", "light", "heavy", "embedded", "paraphrased", "translated")
     },
+    "curate.certificate.clean_sources": ["task_mmmlu"],
     "curate.certificate.max_false_positives": 0.03,
     "curate.verify_math.answers": 3,
     "curate.verify_math.multiple_choice": "drop",

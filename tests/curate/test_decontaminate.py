@@ -229,6 +229,18 @@ def test_removals_stand_side_by_side_with_the_items(run_decontaminate, tmp_path)
     assert "why not" in text
 
 
+def test_a_removal_shows_the_whole_conversation_that_was_compared(run_decontaminate, tmp_path):
+    """The item stands in an earlier turn; the system prompt is not compared."""
+    turns = [("system", "Be brief."), ("user", ITEM), ("assistant", "72."), ("user", "Why?")]
+    messages = json.dumps([{"role": role, "content": content} for role, content in turns])
+    run_decontaminate([query("Why?", "s:1", messages=messages)], [ITEM])
+    list_removals(**_files(tmp_path))
+    (removal,) = read_rows(tmp_path / "removals.parquet", REMOVAL)
+    assert removal["query"] == f"{ITEM}\n72.\nWhy?"
+    said = (tmp_path / "removals.md").read_text().partition("Query:")[2].partition("Matched:")[0]
+    assert said.split() == f"{ITEM} 72. Why?".split()
+
+
 # --- on real problems -------------------------------------------------------------------------------------
 
 
