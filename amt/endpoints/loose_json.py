@@ -17,7 +17,7 @@ def first_json(text: str) -> Any:
         text = text[: decoder.raw_decode(text)[1]]  # what follows says nothing of how this is escaped
     try:
         found = decoder.raw_decode(_with_doubled_backslashes(text))[0]
-        # Half of a character, which no file can hold, becomes the sign for one that is lost.
+        # Half of a character, which no file can hold, becomes a question mark.
         return json.loads(json.dumps(found, ensure_ascii=False).encode("utf-8", "replace"))
     except (json.JSONDecodeError, RecursionError) as error:
         raise ValueError(f"the answer is malformed JSON ({error})") from None

@@ -17,6 +17,11 @@ from tests.endpoints.asking import PRICE, client_of, name_in, request
 ROOT = Path(__file__).parents[2]
 
 
+def test_half_a_character_within_json_is_lost_and_the_rest_stays(client, server):
+    server.says = {"a": r'{"name": "Ana \ud83d and \u00e9"}'}
+    assert client.complete_json([request("a")], name_in) == ["Ana ? and é"]
+
+
 def test_one_answer_that_is_no_json_stops_no_other(client, server, tmp_path):
     server.says = {"a": '{"name": "A"}', "b": "I would rather not.", "c": '```json\n{"name": null}\n```'}
     first = client.complete_json([request("a"), request("b"), request("c")], name_in)
