@@ -25,7 +25,7 @@ import pyarrow.parquet as pq
 from amt.errors import DataError
 from amt.placement import placement
 from amt.publish import publish_file
-from amt.rows import LEDGER, ROW_GROUP_ROWS, canonical_json
+from amt.rows import LEDGER, ROW_GROUP_ROWS, canonical_json, ledger_of
 
 BUFFER_ROWS = 100_000
 """Lines in memory before they are spilled: about 50 MB."""
@@ -144,7 +144,8 @@ class Ledger:
         """
         runs = [_read(run) for tier in self._tiers for run in tier]
         last_lines = iter(self._sorted_lines().to_batches(_BATCH_ROWS))
-        with publish_file(path) as temporary, pq.ParquetWriter(temporary, LEDGER, compression="zstd") as writer:
+        schema = ledger_of(self.stage)
+        with publish_file(path) as temporary, pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
             for group in _row_groups(self._each_once(_merged([*runs, last_lines]))):
                 writer.write_table(group, row_group_size=ROW_GROUP_ROWS)
         self._files.close()

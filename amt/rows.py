@@ -116,6 +116,11 @@ LEDGER = pa.schema(
 )
 
 
+def ledger_of(stage: str) -> pa.Schema:
+    """LEDGER of one stage, which its file names even where it has no line."""
+    return LEDGER.with_metadata({"stage": stage})
+
+
 def canonical_json(value: Any) -> str:
     """JSON with sorted keys and no spaces: equal values are equal text."""
     return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))

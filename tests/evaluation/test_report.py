@@ -12,7 +12,7 @@ from amt.errors import DataError
 from amt.evaluation.paper import FIGURE_4
 from amt.evaluation.report import standins, write_all
 from amt.params import load
-from amt.rows import LEDGER, read_rows, write_rows
+from amt.rows import ledger_of, read_rows, write_rows
 
 SOURCES = 38
 
@@ -224,7 +224,7 @@ def test_equal_inputs_give_equal_bytes(report, report_inputs, laptop, tmp_path):
 def test_a_row_that_is_lost_between_two_stages_fails_the_report(report_inputs, laptop, tmp_path):
     (path,) = (path for path in report_inputs.ledgers if path.parent.name == "clean")
     entries = read_rows(path)
-    write_rows(tmp_path / "ledger.parquet", entries[:5] + entries[6:], LEDGER)
+    write_rows(tmp_path / "ledger.parquet", entries[:5] + entries[6:], ledger_of("clean"))
     ledgers = [tmp_path / "ledger.parquet" if other == path else other for other in report_inputs.ledgers]
     lost = re.escape(entries[5]["row_id"])
     with pytest.raises(DataError, match=rf"clean: 1 row kept by queries did not come in, e\.g\. {lost}"):
