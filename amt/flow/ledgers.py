@@ -68,7 +68,7 @@ class Ledgers:
 
     def __init__(self, files: Sequence[Path]):
         if not files:
-            raise DataError(f"no ledger lies below {' or '.join(PLACES)}: nothing has been built yet. Run: snakemake")
+            raise DataError(f"no ledger of this build lies below {' or '.join(PLACES)}. Run: snakemake")
         self.files = [str(file) for file in files]
         self._connection = duckdb.connect()
         self._connection.execute("SET preserve_insertion_order = false")
