@@ -71,7 +71,8 @@ LINES = {
         *(("rl_set_1", name, "dropped", "other_category", "general_chat") for name in ("chats:1", "chats:2")),
     ],
     "models/rl1/ledger.parquet": [
-        ("grpo_1", "sums:1", "used", None, '{"mean_reward":[0.5,null],"steps":[1,4]}')
+        ("grpo_1", "sums:1", "used", None,
+         '{"mean_reward":[0.5,null],"steps":[1,4],"without_signal":{"mean_reward":[0,1],"steps":[2,6]}}'),
     ],
     "data/rl/stage2.ledger.parquet": [
         ("rl_set_2", "sums:1", "dropped", "always_solved", "8 of 8 at step 4"),
@@ -80,7 +81,7 @@ LINES = {
     ],
     "models/rl2/ledger.parquet": [
         ("grpo_2", "chats:1", "used", None, '{"mean_reward":[0.25],"steps":[7]}'),
-        ("grpo_2", "chats:2", "dropped", "not_drawn", None),
+        ("grpo_2", "chats:2", "dropped", "no_signal", '{"without_signal":{"mean_reward":[1.0],"steps":[3]}}'),
     ],
 }  # fmt: skip
 """{file: [(stage, row_id, outcome, reason, detail)]}"""
