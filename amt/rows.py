@@ -234,10 +234,14 @@ def told(path: str | Path) -> Iterator[None]:
 
 
 def read_table(path: str | Path, schema: pa.Schema | None = None) -> pa.Table:
-    """Read Parquet; a corrupt file and a column that is missing or does not fit are a DataError that names them."""
-    with told(path):
-        table = pq.read_table(path)
-    return table if schema is None else _fitted(path, table, schema)
+    """Read Parquet, of it the columns of the schema; a corrupt file and a column that is missing or does not fit are a
+    DataError that names them."""
+    with told(path), pq.ParquetFile(path) as file:
+        if schema is None:
+            return file.read()
+        _check_columns(path, file.schema_arrow.names, schema)
+        table = file.read(columns=schema.names)
+    return _fitted(path, table, schema)
 
 
 def batches(path: str | Path, schema: pa.Schema) -> Iterator[pa.Table]:

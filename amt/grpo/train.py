@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from amt.chat import Chat
 from amt.errors import DataError, InfrastructureError, ParamsError
@@ -30,7 +31,7 @@ from amt.resume import ResumableRun
 from amt.rewards.dispatch import Grader, reward_kind
 from amt.rewards.reward_model import RewardModel
 from amt.rollout.server import VllmServer, context_length
-from amt.rows import QUERY, canonical_json, read_rows, read_table
+from amt.rows import QUERY, canonical_json, read_rows
 from amt.seeds import seed_for
 
 log = logging.getLogger(__name__)
@@ -40,6 +41,9 @@ OnMetrics = Callable[[int, dict[str, Any]], None]
 LARGEST_GAP = {"cpu": 1e-3, "cuda": 0.1}
 """Mean absolute difference, in nats a token, that trainer and rollout server may have: both compute in
 float32 on a CPU, in bfloat16 with different kernels on a GPU. Stale weights show as more."""
+
+
+_VISIT = pa.schema([ROLLOUT.field(name) for name in ("step", "row_id", "reward", "advantage")])
 
 
 def queries_of_step(step: int, queries: int, prompts: int, seed: int, stage: int) -> list[int]:
@@ -380,7 +384,7 @@ def write_ledger(path: Path, name: str, rows: list[dict[str, Any]], fitting: set
     """
     visits: dict[str, dict[int, list[tuple[float | None, float]]]] = {}
     for file in sorted(journal.glob("step_*.parquet")):
-        for line in read_table(file, ROLLOUT).select(["step", "row_id", "reward", "advantage"]).to_pylist():
+        for line in read_rows(file, _VISIT):
             of_step = visits.setdefault(line["row_id"], {}).setdefault(line["step"], [])
             of_step.append((line["reward"], line["advantage"]))
     book = Ledger(name)

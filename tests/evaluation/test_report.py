@@ -6,13 +6,14 @@ import shutil
 from dataclasses import replace
 from html.parser import HTMLParser
 
+import pyarrow as pa
 import pytest
 
 from amt.errors import DataError
 from amt.evaluation.paper import FIGURE_4
-from amt.evaluation.report import standins, write_all
+from amt.evaluation.report import samples_and_tokens, standins, write_all
 from amt.params import load
-from amt.rows import ledger_of, read_rows, write_rows
+from amt.rows import ledger_of, read_rows, write_rows, write_table
 
 SOURCES = 38
 
@@ -244,3 +245,18 @@ def test_a_model_without_scores_or_journal_is_named(report_inputs, laptop, tmp_p
     with pytest.raises(DataError, match=r"rl1/metrics.jsonl lacks .* \(it has: step, reward\)"):
         _write(replace(report_inputs, rl1=broken), laptop, tmp_path)
     assert not (tmp_path / "index.html").exists()
+
+
+def test_the_sft_set_is_counted_a_part_at_a_time(tmp_path, own_pool):
+    lengths = [number % 7 for number in range(30_000)]
+    categories = ["math" if number % 3 else "code" for number in range(30_000)]
+    token_ids = [[5] * length for length in lengths]
+    columns = {"category": categories, "token_ids": token_ids, "loss_mask": ["x" * 500] * 30_000}
+    write_table(tmp_path / "samples.parquet", pa.table(columns))
+    with own_pool() as pool:
+        samples, tokens = samples_and_tokens(tmp_path / "samples.parquet")
+    assert samples == {"math": 20_000, "code": 10_000}
+    assert tokens == {
+        name: sum(length for length, category in zip(lengths, categories) if category == name) for name in samples
+    }
+    assert pool.max_memory() < 30_000 * 500 / 5
