@@ -25,10 +25,11 @@ import pyarrow.parquet as pq
 from amt.errors import DataError
 from amt.placement import placement
 from amt.publish import publish_file
-from amt.rows import LEDGER, ROW_GROUP_ROWS, canonical_json
+from amt.rows import LEDGER, ROW_GROUP_ROWS, canonical_json, ledger_of
 
 BUFFER_ROWS = 100_000
-"""Lines in memory before they are spilled: about 50 MB."""
+"""Lines in memory before they are spilled: about 10 MB. A stage may write a ledger a shard at once, so they lie in
+columns: as Python objects they would take ten times as much."""
 MOST_RUNS = 64
 """Runs of one size before they become one larger run: each is an open file, and a batch of each lies in memory."""
 _BATCH_ROWS = 4096
@@ -74,6 +75,8 @@ class Ledger:
         self.stage = stage
         self._buffer_rows, self._most_runs = buffer_rows, most_runs
         self._lines: list[_Line] = []
+        self._tables: list[pa.Table] = []
+        """Lines before those, not sorted."""
         self._recorded = 0
         self._dropped: Counter[str] = Counter()
         self._changed: Counter[str] = Counter()
@@ -85,9 +88,12 @@ class Ledger:
     def _record(self, row: Mapping[str, Any], outcome: str, reason: str | None, detail: str | None) -> None:
         self._recorded += 1
         self._lines.append((row["row_id"], row["source"], outcome, reason, detail))
-        if len(self._lines) >= self._buffer_rows:
-            self._spill(iter([self._sorted_lines()]), tier=0)
+        if len(self._lines) >= min(_BATCH_ROWS, self._buffer_rows):
+            self._tables.append(self._lines_in_columns())
             self._lines = []
+            if sum(map(len, self._tables)) >= self._buffer_rows:
+                self._spill(iter([self._sorted_lines()]), tier=0)
+                self._tables = []
 
     def keep(self, row: Mapping[str, Any], detail: str | None = None) -> None:
         self._record(row, "kept", None, detail)
@@ -144,17 +150,21 @@ class Ledger:
         """
         runs = [_read(run) for tier in self._tiers for run in tier]
         last_lines = iter(self._sorted_lines().to_batches(_BATCH_ROWS))
-        with publish_file(path) as temporary, pq.ParquetWriter(temporary, LEDGER, compression="zstd") as writer:
+        schema = ledger_of(self.stage)
+        with publish_file(path) as temporary, pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
             for group in _row_groups(self._each_once(_merged([*runs, last_lines]))):
                 writer.write_table(group, row_group_size=ROW_GROUP_ROWS)
         self._files.close()
-        del self._lines, self._tiers
+        del self._lines, self._tables, self._tiers
 
     def _sorted_lines(self) -> pa.Table:
+        return pa.concat_tables([*self._tables, self._lines_in_columns()]).sort_by("row_id")
+
+    def _lines_in_columns(self) -> pa.Table:
         columns = zip(*self._lines, strict=True) if self._lines else [()] * 5
         row_id, source, outcome, reason, detail = map(list, columns)
         stage = [self.stage] * len(row_id)
-        return pa.table([row_id, source, stage, outcome, reason, detail], schema=LEDGER).sort_by("row_id")
+        return pa.table([row_id, source, stage, outcome, reason, detail], schema=LEDGER)
 
     def _spill(self, tables: Iterator[pa.Table], tier: int) -> None:
         """Write a run; when its tier is full, make a run of the next tier of it."""

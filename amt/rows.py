@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from amt.errors import DataError
@@ -24,6 +25,8 @@ CATEGORIES = ("math", "code", "science", "instruction_follow", "general_chat")
 _text = pa.string()
 ROW_GROUP_ROWS = 20_480
 """Rows of a table that are read at once, by one thread: a few large groups would halve the speed of those who ask."""
+ROW_GROUP_BYTES = 64 * 2**20
+"""Bytes that are read at once, at most, or one row."""
 _AGAIN = " Delete it and run snakemake again."
 
 QUERY = pa.schema(
@@ -118,6 +121,11 @@ LEDGER = pa.schema(
 )
 
 
+def ledger_of(stage: str) -> pa.Schema:
+    """LEDGER of one stage, which its file names even where it has no line."""
+    return LEDGER.with_metadata({"stage": stage})
+
+
 def canonical_json(value: Any) -> str:
     """JSON with sorted keys and no spaces: equal values are equal text."""
     return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
@@ -144,17 +152,21 @@ def write_rows(path: str | Path, rows: list[dict[str, Any]], schema: pa.Schema) 
 
 
 def write_table(path: str | Path, table: pa.Table) -> None:
-    with publish_file(path) as temporary:
-        pq.write_table(table, temporary, compression="zstd", row_group_size=ROW_GROUP_ROWS)
+    with TableWriter(path, table.schema) as writer:
+        writer.write(table)
 
 
 class TableWriter(contextlib.AbstractContextManager):
-    """Writes a table in parts, in the order they come, under a temporary name until complete."""
+    """Writes a table in parts, in the order they come, under a temporary name until complete.
+
+    Where a row group ends depends on the rows alone, not on the parts: at ROW_GROUP_ROWS rows, or before the row that
+    would make it heavier than ROW_GROUP_BYTES.
+    """
 
     def __init__(self, path: str | Path, schema: pa.Schema):
         self._schema = schema
         self._waiting: list[pa.Table] = []
-        self._rows = 0
+        self._rows = self._bytes = 0
         self._open = contextlib.ExitStack()
         temporary = self._open.enter_context(publish_file(path))
         self._writer = self._open.enter_context(pq.ParquetWriter(temporary, schema, compression="zstd"))
@@ -162,22 +174,55 @@ class TableWriter(contextlib.AbstractContextManager):
     def write(self, part: pa.Table) -> None:
         self._waiting.append(part)
         self._rows += len(part)
-        if self._rows >= ROW_GROUP_ROWS:
+        self._bytes += sum(_bytes_of_rows(part))
+        if self._rows >= ROW_GROUP_ROWS or self._bytes > ROW_GROUP_BYTES:
             self._flush()
 
     def _flush(self, *, all_rows: bool = False) -> None:
         rows = pa.concat_tables(self._waiting) if self._waiting else self._schema.empty_table()
-        whole = len(rows) if all_rows else len(rows) // ROW_GROUP_ROWS * ROW_GROUP_ROWS
-        if whole:
-            self._writer.write_table(rows.slice(0, whole), row_group_size=ROW_GROUP_ROWS)
-        # copied: a slice would hold the memory of all
-        self._waiting = [pa.concat_tables([rows.slice(whole)]).combine_chunks()]
-        self._rows -= whole
+        sizes = _bytes_of_rows(rows)
+        start = 0
+        for stop in _full_groups(sizes):
+            self._writer.write_table(rows.slice(start, stop - start), row_group_size=ROW_GROUP_ROWS)
+            start = stop
+        rest = rows.slice(start)
+        if all_rows and len(rest):
+            self._writer.write_table(rest, row_group_size=ROW_GROUP_ROWS)
+            rest = rest.slice(len(rest))
+        # Taken, which copies: a slice would hold the memory of all.
+        self._waiting = [rest.take(pa.array(range(len(rest)), pa.int64()))]
+        self._rows, self._bytes = len(rest), sum(sizes[start:])
 
     def __exit__(self, kind, error, trace) -> bool | None:
-        if kind is None:
+        if kind is not None:
+            return self._open.__exit__(kind, error, trace)
+        with self._open:  # which closes where the last rows do not fit on the disk, too
             self._flush(all_rows=True)
-        return self._open.__exit__(kind, error, trace)
+        return None
+
+
+def _bytes_of_rows(rows: pa.Table) -> list[int]:
+    """Of each row: its text, and 8 for each entry of a list. What else it holds is of no weight."""
+    sizes = pa.chunked_array([pa.repeat(pa.scalar(0, pa.int64()), len(rows))])
+    for column in rows.columns:
+        if pa.types.is_string(column.type) or pa.types.is_binary(column.type):
+            sizes = pc.add(sizes, pc.fill_null(pc.binary_length(column), 0))
+        elif pa.types.is_list(column.type):
+            sizes = pc.add(sizes, pc.multiply(pc.fill_null(pc.list_value_length(column), 0).cast(pa.int64()), 8))
+    return sizes.to_pylist()
+
+
+def _full_groups(sizes: list[int]) -> Iterator[int]:
+    """Where row groups end that no further row belongs to; what is behind the last of them may still grow."""
+    rows = weight = 0
+    for number, size in enumerate(sizes):
+        if rows and weight + size > ROW_GROUP_BYTES:
+            yield number
+            rows = weight = 0
+        rows, weight = rows + 1, weight + size
+        if rows == ROW_GROUP_ROWS:
+            yield number + 1
+            rows = weight = 0
 
 
 @contextlib.contextmanager
@@ -191,14 +236,21 @@ def told(path: str | Path) -> Iterator[None]:
 
 
 def read_table(path: str | Path, schema: pa.Schema | None = None) -> pa.Table:
-    """Read Parquet; a corrupt file and a column that is missing or does not fit are a DataError that names them."""
-    with told(path):
-        table = pq.read_table(path)
-    return table if schema is None else _fitted(path, table, schema)
+    """Read Parquet, of it the columns of the schema; a corrupt file and a column that is missing or does not fit are a
+    DataError that names them."""
+    with told(path), pq.ParquetFile(path) as file:
+        if schema is None:
+            return file.read()
+        _check_columns(path, file.schema_arrow.names, schema)
+        table = file.read(columns=schema.names)
+    return _fitted(path, table, schema)
 
 
 def batches(path: str | Path, schema: pa.Schema) -> Iterator[pa.Table]:
-    """A table in parts of one row group each, for what need not lie in memory whole; errors as of read_table."""
+    """A table in parts of one row group each, for what need not lie in memory whole; errors as of read_table.
+
+    Of a table that was written here a part has at most ROW_GROUP_ROWS rows and ROW_GROUP_BYTES, or one row.
+    """
     for _, read in row_groups(path, schema):
         yield read()
 

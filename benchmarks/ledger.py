@@ -2,7 +2,7 @@
 
 Ledgers of the whole flow are written for 3,000,000 published rows, in shards as a cluster would write them: each source
 is cut into several, and ids of a source lie all over its shards, so that a row may be in any of them. Then `amt` is
-asked as a user asks it, a process each time.
+asked as a user asks it, a process each time, and the chain is checked as the report does it.
 """
 
 import argparse
@@ -17,15 +17,17 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from statistics import median
 
-from amt.flow.ledgers import find_ledgers
-from amt.flow.stages import FLOW, STAGE
+import yaml
+
+from amt.flow.chain import check_chain
+from amt.flow.ledgers import Ledgers, find_ledgers
+from amt.flow.stages import FLOW, STAGE, FlowStage
 from amt.ledger import Ledger
 
 ROWS = 3_000_000
 SOURCES, SHARDS = 16, 64
 """Shards of each stage; each belongs to one source."""
 ALLOWED_S = 1.0
-ASKED = 12
 LOST = {
     "queries": {"no_ground_truth": 0.01, "excluded_licence": 0.01},
     "unique": {"exact_duplicate": 0.08, "near_duplicate": 0.04},
@@ -47,24 +49,29 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.ledger", description=__doc__)
     parser.add_argument("--rows", type=int, default=ROWS, help=f"published rows (default: {ROWS:,})")
     rows = parser.parse_args().rows
+    if rows < SHARDS:
+        parser.error(f"--rows {rows}: each of the {SHARDS} shards needs one at least.")
     folder = Path(tempfile.mkdtemp(prefix="amt-ledger-"))
     try:
-        (folder / "Snakefile").touch()
+        write_project(folder)
         began = time.monotonic()
         with ProcessPoolExecutor(2) as pool:
             lines = sum(pool.map(write_shard, range(SHARDS), [rows // SHARDS] * SHARDS, [folder] * SHARDS))
         files = len(find_ledgers(folder))
         written_s = time.monotonic() - began
         print(f"written: {lines:,} lines of {rows:,} rows in {files} files, {written_s:.0f} s", flush=True)
-        names = [name for shard in range(0, SHARDS, 6) for name in row_ids(shard, rows // SHARDS)[7:8]][: ASKED - 1]
+        names = [row_ids(shard, rows // SHARDS)[-1] for shard in range(0, SHARDS, 6)]
         before = _cpu_s()
-        traces = [asked(folder, "trace", name) for name in [*names, f"{names[0]}/0"]]
+        traces = [asked(folder, "trace", name) for name in [*names, *a_response(folder)]]
         print(f"asked: {len(traces)} rows, {(_cpu_s() - before) / len(traces):.2f} s of CPU each", flush=True)
         funnels = [asked(folder, "funnel", "--by", by) for by in ("stage", "source")]
+        began = time.monotonic()
+        check_chain(Ledgers(find_ledgers(folder)))
+        chain_s = time.monotonic() - began
         peak = max(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, _own_peak_kb()) * 1024 / 1e9
         print(
             f"ledger: rows={rows} files={files} trace_s={median(traces):.2f} trace_most_s={max(traces):.2f} "
-            f"funnel_s={max(funnels):.1f} peak_gb={peak:.2f}"
+            f"funnel_s={max(funnels):.1f} chain_s={chain_s:.1f} peak_gb={peak:.2f}"
         )
         return 0 if max(traces) <= ALLOWED_S else 1
     finally:
@@ -88,6 +95,25 @@ def asked(folder: Path, *words: str) -> float:
     return time.monotonic() - began
 
 
+def write_project(folder: Path) -> None:
+    """What `amt` needs of one: that it is one, and which ledgers its build writes."""
+    (folder / "Snakefile").touch()
+    ledgers = [str(ledger_file(stage, shard)) for stage in FLOW for shard in range(SHARDS)]
+    stages = {name: {"cmd": f"write {name}", "outs": [name]} for name in ledgers}
+    (folder / "dvc.yaml").write_text(yaml.safe_dump({"stages": stages}))
+
+
+def ledger_file(stage: FlowStage, shard: int) -> Path:
+    """In the project."""
+    return Path("data", stage.name, "ledger", f"{shard:02}.parquet")
+
+
+def a_response(folder: Path) -> list[str]:
+    """The first that any row kept; few rows may have kept none."""
+    ((name,),) = Ledgers(find_ledgers(folder)).ask("SELECT min(row_id) FROM ledger WHERE contains(row_id, '/')")
+    return [name] if name else []
+
+
 def row_ids(shard: int, rows: int) -> list[str]:
     digits = random.Random(shard)
     return [f"source_{shard % SOURCES:02}:{digits.getrandbits(64):016x}" for _ in range(rows)]
@@ -105,7 +131,7 @@ def write_shard(shard: int, rows: int, folder: Path) -> int:
         book = Ledger(stage.name)
         kept[stage.name] = list(recorded(book, stage.name, came_in, chance))
         book.report(len(came_in), len(kept[stage.name]))
-        book.write(folder / "data" / stage.name / "ledger" / f"{shard:02}.parquet")
+        book.write(folder / ledger_file(stage, shard))
         lines += len(came_in)
     return lines
 

@@ -118,18 +118,43 @@ def test_counts_that_do_not_add_up_fail_the_stage(rows_in, rows_out):
         book.report(rows_in, rows_out)
 
 
-def test_memory_does_not_grow_with_the_rows(tmp_path):
-    peaks = []
-    for rows in (20_000, 80_000):
+@pytest.fixture
+def peak_bytes(tmp_path, own_pool):
+    """Of a ledger while it is made: Python's objects and Arrow's buffers, which Python does not see."""
+
+    def peak_bytes(rows: int, buffer_rows: int) -> int:
+        with own_pool() as pool:
+            tracemalloc.start()
+            book = Ledger("test", buffer_rows=buffer_rows, most_runs=4)
+            for number in range(rows):
+                book.drop(row(f"source:{number * 7919 % rows:09}"), "reason", f"a detail of some length, {number}")
+            book.write(tmp_path / f"{rows}.parquet")
+            peak = tracemalloc.get_traced_memory()[1]
+            tracemalloc.stop()
+            return peak + pool.max_memory()
+
+    return peak_bytes
+
+
+def test_memory_does_not_grow_with_the_rows(tmp_path, peak_bytes):
+    peak_bytes(100, 10)  # what is imported on the way counts once
+    # 12 and 48 runs of 4,096 lines, of which four make a larger one: in the end three are merged, of 16,384 or 65,536.
+    few, many = (peak_bytes(rows, 4_096) for rows in (50_000, 200_000))
+    assert read_table(tmp_path / "200000.parquet").num_rows == 200_000
+    assert many < 1.3 * few
+    assert peak_bytes(200_000, 1_000_000) > 2 * many  # so growth would be seen
+
+
+def test_lines_that_wait_take_a_hundred_bytes_each(own_pool):
+    """Beside their texts, of 53 characters here."""
+    with own_pool() as pool:
         tracemalloc.start()
-        book = Ledger("test", buffer_rows=2000, most_runs=4)
-        for number in range(rows):
-            book.drop(row(f"source:{number * 7919 % rows:09}"), "reason", "a detail of some length")
-        book.write(tmp_path / f"{rows}.parquet")
-        peaks.append(tracemalloc.get_traced_memory()[1])
+        book = Ledger("test")
+        for number in range(90_000):
+            book.drop(row(f"source:{number:09}"), "reason", f"the detail {number:06}")
+        taken = tracemalloc.get_traced_memory()[0] + pool.bytes_allocated()
         tracemalloc.stop()
-        assert read_table(tmp_path / f"{rows}.parquet").num_rows == rows
-    assert peaks[1] < 1.3 * peaks[0]
+    assert taken < 90_000 * (53 + 100)
 
 
 SPILLING = """

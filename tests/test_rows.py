@@ -1,6 +1,10 @@
 """Tables and reports that do not hold what the next stage needs."""
 
+import os
+import subprocess
+import sys
 from itertools import pairwise
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -10,7 +14,7 @@ from hypothesis import strategies as st
 
 from amt.errors import DataError
 from amt.ledger import read_report
-from amt.rows import ROW_GROUP_ROWS, TableWriter, batches, read_rows
+from amt.rows import ROW_GROUP_ROWS, TableWriter, batches, read_rows, read_table, write_table
 
 SCHEMA = pa.schema([pa.field("id", pa.string(), nullable=False), pa.field("count", pa.int32())])
 
@@ -34,6 +38,16 @@ def test_a_column_that_does_not_fit_is_named_with_its_file(tmp_path, columns, me
 def test_columns_are_read_in_the_order_and_types_of_the_schema(tmp_path):
     pq.write_table(pa.table({"more": [0], "count": [7], "id": ["a"]}), tmp_path / "t.parquet")
     assert read_rows(tmp_path / "t.parquet", SCHEMA) == [{"id": "a", "count": 7}]
+
+
+def test_columns_that_a_schema_does_not_name_are_not_read(tmp_path, own_pool):
+    text = [f"{number:0100}" for number in range(100_000)]
+    pq.write_table(pa.table({"id": ["a"] * 100_000, "count": range(100_000), "text": text}), tmp_path / "t.parquet")
+    with own_pool() as pool:
+        assert len(read_table(tmp_path / "t.parquet", SCHEMA)) == 100_000
+        assert pool.max_memory() < 5_000_000
+        assert len(read_table(tmp_path / "t.parquet")) == 100_000
+        assert pool.max_memory() > 10_000_000
 
 
 @pytest.mark.parametrize(
@@ -66,6 +80,77 @@ def test_a_table_written_in_parts_is_the_same_bytes_whatever_the_parts(tmp_path_
     assert (folder / "parts.parquet").read_bytes() == (folder / "whole.parquet").read_bytes()
     assert pa.concat_tables(batches(folder / "parts.parquet", SCHEMA)).equals(rows)
     assert [len(part) for part in batches(folder / "parts.parquet", SCHEMA)] == [20_480, 20_480, 9_040]
+
+
+@given(st.lists(st.tuples(st.integers(0, 12), st.integers(0, 2)), max_size=40), st.data())
+@settings(max_examples=80, deadline=None)
+def test_row_groups_end_by_rows_and_bytes_whatever_the_parts(tmp_path_factory, sizes, data):
+    """sizes: (characters, entries of a list) of each row; a group takes 5 rows, or 20 bytes."""
+    folder = tmp_path_factory.mktemp("groups")
+    schema = pa.schema([pa.field("text", pa.string()), pa.field("ids", pa.list_(pa.int32()))])
+    table = pa.table({"text": ["é" * (n // 2) + "x" * (n % 2) or None for n, _ in sizes],
+                      "ids": [[7] * entries or None for _, entries in sizes]}, schema=schema)  # fmt: skip
+    expected: list[list[int]] = []
+    for size in (characters + 8 * entries for characters, entries in sizes):
+        if not expected or len(expected[-1]) == 5 or sum(expected[-1]) + size > 20:
+            expected.append([])
+        expected[-1].append(size)
+    cuts = [0, *sorted(data.draw(st.lists(st.integers(0, len(table)), max_size=4))), len(table)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("amt.rows.ROW_GROUP_ROWS", 5)
+        patch.setattr("amt.rows.ROW_GROUP_BYTES", 20)
+        with TableWriter(folder / "parts.parquet", schema) as writer:
+            for first, last in pairwise(cuts):
+                writer.write(table.slice(first, last - first))
+        write_table(folder / "whole.parquet", table)
+    assert (folder / "parts.parquet").read_bytes() == (folder / "whole.parquet").read_bytes()
+    parts = list(batches(folder / "parts.parquet", schema))
+    assert [len(part) for part in parts] == [len(group) for group in expected]
+    assert pa.concat_tables([schema.empty_table(), *parts]).equals(table)
+
+
+def test_a_part_of_heavy_rows_is_of_bounded_size(tmp_path):
+    rows = pa.table({"id": ["x" * 1_000_000] * 200, "count": [1] * 200}, schema=SCHEMA)
+    write_table(tmp_path / "t.parquet", rows)
+    sizes = [part.nbytes for part in batches(tmp_path / "t.parquet", SCHEMA)]
+    assert len(sizes) == 3
+    assert max(sizes) < 68_000_000
+
+
+def test_rows_that_wait_hold_no_memory_of_those_that_were_written(tmp_path, own_pool):
+    def rows(count: int) -> pa.Table:
+        return pa.table({"id": [f"{n:0100}" for n in range(count)], "count": range(count)}, schema=SCHEMA)
+
+    with own_pool() as pool, TableWriter(tmp_path / "t.parquet", SCHEMA) as writer:
+        writer.write(rows(30_000))
+        assert pool.bytes_allocated() < 2_900_000  # where a slice of all that was written would hold 4,600,000
+        for _ in range(9):
+            writer.write(rows(20_480))
+        assert pool.bytes_allocated() < 2_900_000
+
+
+FULL_DISK = """
+import os, random, resource, signal, sys
+import pyarrow as pa
+from amt.rows import TableWriter
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+schema = pa.schema([("id", pa.string())])
+try:
+    with TableWriter("t.parquet", schema) as writer:
+        writer.write(pa.table({"id": [random.randbytes(2000).hex()]}, schema=schema))
+except OSError as error:
+    print(f"{type(error).__name__}, left: {os.listdir()}")
+"""
+
+
+def test_a_disk_that_is_full_at_the_last_rows_leaves_nothing(tmp_path):
+    """While the error is on its way: nothing waits for the interpreter to clear up."""
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
+    done = subprocess.run(
+        [sys.executable, "-c", FULL_DISK], cwd=tmp_path, env=environment, capture_output=True, text=True
+    )
+    assert done.stdout == "OSError, left: []\n", done.stderr
 
 
 def test_a_table_that_fails_half_way_leaves_nothing(tmp_path):

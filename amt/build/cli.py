@@ -8,9 +8,13 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from amt.build.stages import RECIPE, BuildError, Stage, described
+from amt.build.stages import RECIPE, BuildError, Stage, described, planned, stages_of
 from amt.errors import AmtError
+
+if TYPE_CHECKING:
+    from amt.flow.ledgers import Ledgers
 
 EPILOGUE = """\
 Artifacts are built with `snakemake`, `dvc repro` or `make run`; `amt` says what they would do, and why.
@@ -133,9 +137,11 @@ def parser() -> argparse.ArgumentParser:
         "tell what became of a row, from the published file to the checkpoints",
         "Reads the ledgers below data/ and models/.",
     )
+    add_recipe(trace)
     trace.add_argument("row", help="a row_id (openr1_math_220k:4e0691b0062e18ab), or one with /SAMPLE: a response")
 
     funnel = command("funnel", call_funnel, "show where rows went: kept by each stage, and left out for which reason")
+    add_recipe(funnel)
     funnel.add_argument("--by", choices=["stage", "source", "category"], default="stage", help="(default: stage)")
     funnel.add_argument("--out", type=Path, metavar="FILE", help="draw it too: .svg or .png")
 
@@ -145,6 +151,10 @@ def parser() -> argparse.ArgumentParser:
     draw = command("draw", call_draw, "draw the rules as a picture (SVG)")
     draw.add_argument("file", type=Path)
     return top
+
+
+def add_recipe(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--params", metavar="FILE", default=RECIPE, help=f"recipe of the build (default: {RECIPE})")
 
 
 # --- what would run, and why ------------------------------------------------------------------------------
@@ -287,20 +297,43 @@ def call_runs(args: argparse.Namespace) -> int:
 
 
 def call_trace(args: argparse.Namespace) -> int:
-    from amt.flow.ledgers import Ledgers, find_ledgers
     from amt.flow.trace import trace
 
-    print("\n".join(trace(Ledgers(find_ledgers()), args.row)))
+    print("\n".join(trace(ledgers_of(args.params), args.row)))
     return 0
+
+
+def ledgers_of(params_file: str) -> "Ledgers":
+    """Those that a recipe's build writes, as far as they are there; it says which others lie about.
+
+    Folders of an earlier build stay when shards become fewer or a source goes.
+    """
+    from amt.flow.ledgers import Ledgers, find_ledgers
+
+    if params_file == RECIPE:
+        stages = described()
+    else:
+        with planned(params_file) as workflow:
+            stages = stages_of(workflow, params_file)
+    outs = {out for stage in stages for out in stage.outs}
+    found = find_ledgers()
+    current = [file for file in found if any(str(path) in outs for path in (file, *file.parents))]
+    if others := sorted(set(found) - set(current)):
+        named = ", ".join(map(str, others[:3])) + (", …" if len(others) > 3 else "")
+        print(
+            f"{len(others)} ledger(s) left out, which are not of {params_file}: {named}. "
+            "Of another recipe: --params FILE; of an earlier build: delete them.",
+            file=sys.stderr,
+        )
+    return Ledgers(current)
 
 
 def call_funnel(args: argparse.Namespace) -> int:
     from amt.flow.funnel import category_of_source, count, group_table, stage_table
-    from amt.flow.ledgers import Ledgers, find_ledgers
 
     if args.out and args.out.suffix not in (".svg", ".png"):
         raise BuildError(f"--out {args.out}: it can be drawn as .svg or .png.")
-    counts = count(Ledgers(find_ledgers()))
+    counts = count(ledgers_of(args.params))
     if args.by == "stage":
         groups = {}
         table = stage_table(counts.by_stage())

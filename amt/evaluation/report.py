@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from amt.drawing import save
@@ -31,7 +32,7 @@ from amt.flow.stages import TRAINING, trunk
 from amt.ledger import read_report, write_report
 from amt.params import Recipe
 from amt.publish import publish_directory, publish_file
-from amt.rows import CATEGORIES, SCORE, read_shards, read_table
+from amt.rows import CATEGORIES, SCORE, batches, read_shards
 
 LABELS = {"base": "base", "sft": "SFT", "rl1": "RL stage 1", "rl2": "RL stage 2"}
 GAINS = (("sft", "rl2"), ("base", "sft"), ("sft", "rl1"), ("rl1", "rl2"))
@@ -246,7 +247,9 @@ def _rows(
         raise DataError(f"No report of {', '.join(sorted(lacking))} among the stage reports.")
     found = count(ledgers)
     funnel = Counts({name: found.of_source.get(name, {}) for name in recipe.sources})
-    samples = Counter(read_table(inputs.samples).column("source").to_pylist())
+    samples: Counter[str] = Counter()
+    for part in batches(inputs.samples, pa.schema([("source", pa.string())])):
+        samples.update(part.column("source").to_pylist())
     sources = [
         {
             "name": name,
@@ -317,14 +320,20 @@ def _stage(one: StageCount) -> dict[str, Any]:
 # --- training --------------------------------------------------------------------------------------------
 
 
-def _sft(inputs: Inputs) -> dict[str, Any]:
-    table = read_table(inputs.samples)
-    samples = Counter(table.column("category").to_pylist())
+def samples_and_tokens(path: Path) -> tuple[Counter[str], Counter[str]]:
+    """Of each category in the SFT set, a part of which lies in memory at once."""
+    samples: Counter[str] = Counter()
     tokens: Counter[str] = Counter()
-    for category, length in zip(
-        table.column("category").to_pylist(), pc.list_value_length(table.column("token_ids")).to_pylist(), strict=True
-    ):
-        tokens[category] += length
+    for part in batches(path, pa.schema([("category", pa.string()), ("token_ids", pa.list_(pa.int32()))])):
+        lengths = pc.list_value_length(part.column("token_ids")).to_pylist()
+        for category, length in zip(part.column("category").to_pylist(), lengths, strict=True):
+            samples[category] += 1
+            tokens[category] += length
+    return samples, tokens
+
+
+def _sft(inputs: Inputs) -> dict[str, Any]:
+    samples, tokens = samples_and_tokens(inputs.samples)
     paper_samples = sum(part.samples for part in FIGURE_4.values())
     paper_tokens = sum(part.tokens for part in FIGURE_4.values())
     mixture = [

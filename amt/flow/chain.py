@@ -2,7 +2,7 @@
 
 A ledger's own counts are asserted by its stage. What no stage can see is whether the rows that it was given are those
 that the stage before it kept: a shard that was left out, a file of another build. Here they are compared, by count and
-by a digest of the ids that does not depend on their order.
+by a digest of the ids that does not depend on their order; and no stage has a row twice, in two of its files.
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ class Break:
     """Rows that do not fit between a stage and the one whose rows it takes."""
 
     stage: str
-    after: str
+    after: str | None
     lost: int
     """Kept by `after`, and not in the stage's ledger."""
     appeared: int
@@ -41,7 +41,7 @@ class Break:
 def check_chain(ledgers: Ledgers) -> None:
     """
     Raises:
-        DataError: a stage of FLOW has no ledger, or rows were lost or appeared between two of them.
+        DataError: a stage of FLOW has no ledger or a row twice, or rows were lost or appeared between two.
     """
     if missing := [stage.name for stage in FLOW if stage.name not in ledgers.stages]:
         raise DataError(f"no ledger among {len(ledgers.files)} files is of {', '.join(missing)}. Run: snakemake")
@@ -52,28 +52,43 @@ def check_chain(ledgers: Ledgers) -> None:
 
 def breaks(ledgers: Ledgers) -> list[Break]:
     """Where the chain is broken, in the order of FLOW, among the stages that have a ledger."""
-    digest_of = {
-        stage: {"in": (rows, of_rows), "kept": (kept, of_kept)}
-        for stage, rows, of_rows, kept, of_kept in ledgers.ask(
-            "SELECT stage, count(*), sum(hash(row_id)), count(*) FILTER (outcome <> 'dropped'), "
-            "sum(hash(row_id)) FILTER (outcome <> 'dropped') FROM ledger GROUP BY stage"
-        )
-    }
+    of_stage = {stage.name: _counted(ledgers, stage) for stage in FLOW if stage.name in ledgers.stages}
     found = []
     for stage in FLOW:
-        if stage.after is None or not {stage.name, stage.after} <= digest_of.keys():
+        if stage.name not in of_stage:
             continue
-        if _expands(stage):
-            came_in = ledgers.ask(
-                "SELECT count(*), sum(hash(query)) FROM "
-                "(SELECT DISTINCT split_part(row_id, '/', 1) AS query FROM ledger WHERE stage = ?)",
-                stage.name,
-            )[0]
-        else:
-            came_in = digest_of[stage.name]["in"]
-        if came_in != digest_of[stage.after]["kept"] or (_expands(stage) and _twice(ledgers, stage)[0]):
+        here, before = of_stage[stage.name], of_stage.get(stage.after)
+        if here.lines != here.different or (before and here.came_in != before.kept):
             found.append(_break(ledgers, stage))
-    return found
+    return [one for one in found if one.lost or one.appeared or one.twice]
+
+
+@dataclass(frozen=True)
+class _Counted:
+    """Of one stage; (how many, sum of their hashes) of ids. Where two of them differ, so do the ids, or one id is there
+    twice: that is looked up then."""
+
+    lines: int
+    different: int
+    """Hashes among the lines."""
+    came_in: tuple[int, int | None]
+    kept: tuple[int, int | None]
+
+
+def _counted(ledgers: Ledgers, stage: FlowStage) -> _Counted:
+    files = ledgers.files_of(stage.name)
+    ((lines, different, digest, kept, digest_of_kept),) = ledgers.ask(
+        "SELECT count(*), count(DISTINCT hash(row_id)), sum(hash(row_id)), count(*) FILTER (outcome <> 'dropped'), "
+        "sum(hash(row_id)) FILTER (outcome <> 'dropped') FROM ledger",
+        files=files,
+    )
+    came_in = lines, digest
+    if _expands(stage):
+        (came_in,) = ledgers.ask(
+            "SELECT count(*), sum(hash(query)) FROM (SELECT DISTINCT split_part(row_id, '/', 1) AS query FROM ledger)",
+            files=files,
+        )
+    return _Counted(lines, different, came_in, (kept, digest_of_kept))
 
 
 def _expands(stage: FlowStage) -> bool:
@@ -82,18 +97,20 @@ def _expands(stage: FlowStage) -> bool:
 
 
 def _break(ledgers: Ledgers, stage: FlowStage) -> Break:
-    name = "split_part(row_id, '/', 1)" if _expands(stage) else "row_id"
-    kept = "SELECT row_id FROM ledger WHERE stage = ? AND outcome <> 'dropped'"
-    came_in = f"SELECT {name} FROM ledger WHERE stage = ?"
-    count = "SELECT count(*), list(row_id ORDER BY row_id)[:?] FROM ({} EXCEPT {}) AS found(row_id)"
-    ((lost, lost_ids),) = ledgers.ask(count.format(kept, came_in), EXAMPLES, stage.after, stage.name)
-    ((appeared, new_ids),) = ledgers.ask(count.format(came_in, kept), EXAMPLES, stage.name, stage.after)
-    twice, twice_ids = _twice(ledgers, stage)
-    examples = [*(lost_ids or []), *(new_ids or []), *twice_ids]
-    return Break(stage.name, stage.after, lost, appeared, twice, tuple(examples[:EXAMPLES]))
+    lost, appeared = (0, []), (0, [])
+    if stage.after in ledgers.stages:
+        name = "split_part(row_id, '/', 1)" if _expands(stage) else "row_id"
+        kept = "SELECT row_id FROM ledger WHERE stage = ? AND outcome <> 'dropped'"
+        came_in = f"SELECT {name} FROM ledger WHERE stage = ?"
+        count = "SELECT count(*), list(row_id ORDER BY row_id)[:?] FROM ({} EXCEPT {}) AS found(row_id)"
+        (lost,) = ledgers.ask(count.format(kept, came_in), EXAMPLES, stage.after, stage.name)
+        (appeared,) = ledgers.ask(count.format(came_in, kept), EXAMPLES, stage.name, stage.after)
+    twice = _twice(ledgers, stage)
+    examples = [name for _, names in (lost, appeared, twice) for name in names or []]
+    return Break(stage.name, stage.after, lost[0], appeared[0], twice[0], tuple(examples[:EXAMPLES]))
 
 
 def _twice(ledgers: Ledgers, stage: FlowStage) -> tuple[int, list[str]]:
-    question = "SELECT row_id FROM ledger WHERE stage = ? GROUP BY row_id HAVING count(*) > 1 ORDER BY row_id"
-    names = [name for (name,) in ledgers.ask(question, stage.name)]
+    question = "SELECT row_id FROM ledger GROUP BY row_id HAVING count(*) > 1 ORDER BY row_id"
+    names = [name for (name,) in ledgers.ask(question, files=ledgers.files_of(stage.name))]
     return len(names), names[:EXAMPLES]

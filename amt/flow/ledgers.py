@@ -49,8 +49,14 @@ class Part:
     """Smallest row_id."""
     last: str
     """Largest row_id."""
-    stages: tuple[str, str]
-    """First and last by name; a stage writes files of its own, so they are one."""
+
+
+@dataclass(frozen=True)
+class Footer:
+    """What a ledger's file says of itself before any of its lines is read."""
+
+    stage: str
+    parts: tuple[Part, ...]
 
 
 class Ledgers:
@@ -62,20 +68,27 @@ class Ledgers:
 
     def __init__(self, files: Sequence[Path]):
         if not files:
-            raise DataError(f"no ledger lies below {' or '.join(PLACES)}: nothing has been built yet. Run: snakemake")
+            raise DataError(f"no ledger of this build lies below {' or '.join(PLACES)}. Run: snakemake")
         self.files = [str(file) for file in files]
         self._connection = duckdb.connect()
         self._connection.execute("SET preserve_insertion_order = false")
 
     @cached_property
-    def parts(self) -> list[Part]:
+    def _footers(self) -> list[Footer]:
         with ThreadPoolExecutor() as pool:  # waiting for the disk, mostly
-            return [part for parts in pool.map(_parts, self.files) for part in parts]
+            return list(pool.map(_footer, self.files))
+
+    @cached_property
+    def parts(self) -> list[Part]:
+        return [part for footer in self._footers for part in footer.parts]
 
     @cached_property
     def stages(self) -> set[str]:
-        """Stages that have lines."""
-        return {stage for part in self.parts for stage in part.stages}
+        """Stages that have a ledger, if it be without a line."""
+        return {footer.stage for footer in self._footers}
+
+    def files_of(self, stage: str) -> list[str]:
+        return [file for file, footer in zip(self.files, self._footers, strict=True) if footer.stage == stage]
 
     def ask(self, question: str, *values: Any, files: Sequence[str] | None = None) -> list[tuple]:
         """Rows of a SELECT in which `ledger` is the table of all lines.
@@ -110,17 +123,17 @@ class Ledgers:
         return [dict(zip(LEDGER.names, line)) for line in lines]
 
 
-def _parts(file: str) -> list[Part]:
+def _footer(file: str) -> Footer:
     try:
         metadata = pq.read_metadata(file)
         place = {metadata.schema.column(number).name: number for number in range(metadata.num_columns)}
         parts = []
         for number in range(metadata.num_row_groups):
-            group = metadata.row_group(number)
-            row_id, stage = (group.column(place[name]).statistics for name in ("row_id", "stage"))
-            parts.append(Part(file, row_id.min, row_id.max, (stage.min, stage.max)))
-        return parts
+            if (group := metadata.row_group(number)).num_rows:
+                row_id = group.column(place["row_id"]).statistics
+                parts.append(Part(file, row_id.min, row_id.max))
+        return Footer(metadata.metadata[b"stage"].decode(), tuple(parts))
     except FileNotFoundError:
         raise DataError(f"{file} does not exist. Build it with: snakemake {file}") from None
-    except (pa.ArrowInvalid, OSError, KeyError, AttributeError) as error:
+    except (pa.ArrowInvalid, OSError, KeyError, AttributeError, TypeError) as error:
         raise DataError(f"{file} is not readable as a ledger ({error}). Delete it and run snakemake again.") from None

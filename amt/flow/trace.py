@@ -75,12 +75,10 @@ def _outcome(line: Line) -> str:
                 return f"packed into sequence {places[0]}"
             return f"taken {len(places)} times, packed into sequences {', '.join(places)}"
         case "used" if isinstance(detail, dict) and "steps" in detail:
-            rewards = detail.get("mean_reward") or [None] * len(detail["steps"])
-            visits = [
-                str(step) if reward is None else f"{step} (mean reward {reward:g})"
-                for step, reward in zip(detail["steps"], rewards)
-            ]
-            return f"used in step{'s' * (len(visits) > 1)} {', '.join(visits)}"
+            apart = detail.get("without_signal")
+            return f"used in {_visits(detail)}" + (f"; drawn without signal in {_visits(apart)}" if apart else "")
+        case "dropped" if isinstance(detail, dict) and "without_signal" in detail:
+            return f"left out: {reason} in {_visits(detail['without_signal'])}"
         case "kept" | "dropped" if isinstance(detail, dict) and detail.keys() >= {"raw_row", "licence"}:
             what = f"left out: {reason}" if line["outcome"] == "dropped" else "came in"
             where = f"row {detail['raw_row']} (from 0) of data/raw/{line['source']}/"
@@ -91,6 +89,16 @@ def _outcome(line: Line) -> str:
             return f"changed: {reason}{_more(detail)}"
         case outcome:
             return f"{outcome}{_more(detail)}"
+
+
+def _visits(detail: dict[str, list]) -> str:
+    """Steps of training, with the mean reward there where it is known."""
+    rewards = detail.get("mean_reward") or [None] * len(detail["steps"])
+    visits = [
+        str(step) if reward is None else f"{step} (mean reward {reward:g})"
+        for step, reward in zip(detail["steps"], rewards, strict=True)
+    ]
+    return f"step{'s' * (len(visits) > 1)} {', '.join(visits)}"
 
 
 def _parsed(detail: str | None) -> Any:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from amt.chat import Chat
 from amt.errors import DataError, InfrastructureError, ParamsError
@@ -30,7 +31,7 @@ from amt.resume import ResumableRun
 from amt.rewards.dispatch import Grader, reward_kind
 from amt.rewards.reward_model import RewardModel
 from amt.rollout.server import VllmServer, context_length
-from amt.rows import QUERY, read_rows, read_table
+from amt.rows import QUERY, canonical_json, read_rows
 from amt.seeds import seed_for
 
 log = logging.getLogger(__name__)
@@ -40,6 +41,9 @@ OnMetrics = Callable[[int, dict[str, Any]], None]
 LARGEST_GAP = {"cpu": 1e-3, "cuda": 0.1}
 """Mean absolute difference, in nats a token, that trainer and rollout server may have: both compute in
 float32 on a CPU, in bfloat16 with different kernels on a GPU. Stale weights show as more."""
+
+
+_VISIT = pa.schema([ROLLOUT.field(name) for name in ("step", "row_id", "reward", "advantage")])
 
 
 def queries_of_step(step: int, queries: int, prompts: int, seed: int, stage: int) -> list[int]:
@@ -150,7 +154,7 @@ def train(
     report = _report(stage, history, ended, len(rows) - len(prompts))
     write_report(run.model / "report.json", report)
     fitting = {prompt.row["row_id"] for prompt in prompts}
-    _write_ledger(run.model / "ledger.parquet", f"grpo_{stage}", rows, fitting, run.journal(0).parent)
+    write_ledger(run.model / "ledger.parquet", f"grpo_{stage}", rows, fitting, run.journal(0).parent)
     run.publish(model_out)
     return report
 
@@ -368,25 +372,44 @@ def why_ended(history: list[dict[str, Any]], limits: GrpoStage) -> str | None:
     return "plateau" if plateaued([line["reward"] for line in history], limits.plateau) else None
 
 
-def _write_ledger(path: Path, name: str, rows: list[dict[str, Any]], fitting: set[str], journal: Path) -> None:
-    """In which steps each query was used, with the mean reward of its samples there (null if they had none).
+def write_ledger(path: Path, name: str, rows: list[dict[str, Any]], fitting: set[str], journal: Path) -> None:
+    """In which steps each query was trained on, with the mean reward of its samples there (null if they had none).
 
-    The journal knows it, also of the steps before a kill. Other queries are dropped: too_long, or not_drawn.
+    The journal knows it, also of the steps before a kill. Steps in which no sample of a query had an advantage stand
+    apart: the update left it out. Queries that had none in any step are dropped, as are those that were never drawn.
+
+    Args:
+        fitting: row_ids of queries that leave room for a response; others are dropped for `too_long`.
+        journal: directory of step_*.parquet.
     """
-    visits: dict[str, dict[int, list[float | None]]] = {}
+    visits: dict[str, dict[int, list[tuple[float | None, float]]]] = {}
     for file in sorted(journal.glob("step_*.parquet")):
-        for line in read_table(file, ROLLOUT).select(["step", "row_id", "reward"]).to_pylist():
-            visits.setdefault(line["row_id"], {}).setdefault(line["step"], []).append(line["reward"])
+        for line in read_rows(file, _VISIT):
+            of_step = visits.setdefault(line["row_id"], {}).setdefault(line["step"], [])
+            of_step.append((line["reward"], line["advantage"]))
     book = Ledger(name)
+    used = 0
     for row in rows:
+        trained, left_out = {}, {}
+        for step, samples in visits.get(row["row_id"], {}).items():
+            of_kind = trained if any(advantage != 0 for _, advantage in samples) else left_out
+            of_kind[step] = _mean([reward for reward, _ in samples])
+        apart = {"without_signal": _steps(left_out)} if left_out else {}
         if row["row_id"] not in fitting:
             book.drop(row, "too_long")
-        elif visit := visits.get(row["row_id"]):
-            book.use(row, list(visit), mean_reward=[_mean(rewards) for rewards in visit.values()])
+        elif trained:
+            used += 1
+            book.use(row, **_steps(trained), **apart)
+        elif left_out:
+            book.drop(row, "no_signal", canonical_json(apart))
         else:
             book.drop(row, "not_drawn")
-    book.report(len(rows), len(visits))
+    book.report(len(rows), used)
     book.write(path)
+
+
+def _steps(mean_reward: dict[int, float | None]) -> dict[str, list]:
+    return {"steps": list(mean_reward), "mean_reward": list(mean_reward.values())}
 
 
 def _mean(rewards: list[float | None]) -> float | None:

@@ -45,6 +45,7 @@ class Family:
 
 
 FAMILIES = tuple(Family(*family) for family in templates.FAMILIES)
+CHAT, CROWDED = Family(*templates.CHAT), Family(*templates.CROWDED)
 SIZE = len(FAMILIES) * min(family.size for family in FAMILIES)
 
 
@@ -53,6 +54,16 @@ def generated_problem(number: int, seed: int) -> str:
     place, kind = divmod(number, len(FAMILIES))
     family = FAMILIES[kind]
     return family.problem(spread(place, family.size, seed + kind))
+
+
+def generated_chat(number: int, seed: int) -> str:
+    """A question without a number, of a number in [0, CHAT.size)."""
+    return CHAT.problem(spread(number, CHAT.size, seed))
+
+
+def crowded_prompt(number: int, seed: int) -> str:
+    """One of very many that are nearly the same, of a number in [0, CROWDED.size)."""
+    return CROWDED.problem(spread(number, CROWDED.size, seed))
 
 
 def spread(number: int, size: int, seed: int) -> int:

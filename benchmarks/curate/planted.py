@@ -24,18 +24,22 @@ import pyarrow as pa
 from amt.rows import QUERY, canonical_json, write_table
 from amt.seeds import seed_for
 from benchmarks.curate.edits import KINDS
-from benchmarks.curate.generated import gathered, generated_problem, spread
+from benchmarks.curate.generated import crowded_prompt, gathered, generated_chat, generated_problem, spread
 from benchmarks.curate.real import Problem, real_problems
 
 TRUTH = pa.schema([pa.field(name, pa.string(), nullable=False) for name in ("row_id", "kind", "original")])
-LARGEST_SHARD = 51_200
+LARGEST_SHARD = 122_880  # more lines than a ledger buffers
 REAL_SHARE = 0.15  # at most
+# Of corpora without real problems: with nothing but word problems, whose numbers tell them apart, no tool would have
+# many texts to compare. Of Arena-Hard .39 have no numbers, and .54 share theirs with another row.
+CHAT_SHARE, CROWDED_SHARE = 0.25, 0.05
 TRIES = 64  # problems that are looked at for one that allows an edit
 
 
 @dataclass(frozen=True)
 class Corpus:
-    """Places 0 … rows - 1 hold the entries (real, generated, then each planted kind) in a spread order."""
+    """Places 0 … rows - 1 hold the entries in a spread order: real and generated problems, chats, crowded prompts, then
+    each planted kind, which stems from the problems."""
 
     rows: int
     seed: int
@@ -55,7 +59,15 @@ class Corpus:
 
     @cached_property
     def generated(self) -> int:
-        return self.rows - self.real - self.planted
+        return self.rows - self.real - self.chats - self.crowded - self.planted
+
+    @cached_property
+    def chats(self) -> int:
+        return 0 if self.problems else int(CHAT_SHARE * self.rows)
+
+    @cached_property
+    def crowded(self) -> int:
+        return 0 if self.problems else int(CROWDED_SHARE * self.rows)
 
     @cached_property
     def shards(self) -> int:
@@ -65,9 +77,9 @@ class Corpus:
     def row(self, place: int) -> tuple[Problem, tuple[str, str] | None]:
         """The problem at a place; of a planted one its kind and the row_id of the original."""
         entry = gathered(place, self.rows, self.seed)
-        if entry < self.real + self.generated:
+        planted = entry - (self.rows - self.planted)
+        if planted < 0:
             return self._original(entry), None
-        planted = entry - self.real - self.generated
         kind, number = self._kind(planted)
         for attempt in range(TRIES):
             entry = self._candidate(planted, attempt)
@@ -89,8 +101,14 @@ class Corpus:
     def _original(self, entry: int) -> Problem:
         if entry < self.real:
             return self.problems[spread(entry, len(self.problems), self.seed)]
-        text = generated_problem(entry - self.real, self.seed)
-        return Problem("generated", "math", text, has_formulas="$" in text)
+        entry -= self.real
+        if entry < self.generated:
+            text = generated_problem(entry, self.seed)
+            return Problem("generated", "math", text, has_formulas="$" in text)
+        entry -= self.generated
+        if entry < self.chats:
+            return Problem("chat", "general_chat", generated_chat(entry, self.seed))
+        return Problem("crowded", "general_chat", crowded_prompt(entry - self.chats, self.seed))
 
     def _candidate(self, planted: int, attempt: int) -> int:
         """An entry to try, a real one for every other planted row; no two begin with the same, if possible."""

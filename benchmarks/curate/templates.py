@@ -49,7 +49,13 @@ _TALK = {
         the evening | an entry for the quiz | this scenario
     """,
 }
-TALK = {name: " ".join(phrases.split()).split(" | ") for name, phrases in _TALK.items()}
+
+
+def _phrases(text: str) -> list[str]:
+    return " ".join(text.split()).split(" | ")
+
+
+TALK = {name: _phrases(text) for name, text in _TALK.items()}
 OPENING = "{when}, {who} {did} {what}."
 
 # Families: (wordings of each sentence, {slot: its values})
@@ -457,4 +463,66 @@ FAMILIES: tuple[tuple[Sequence[Sequence[str]], dict[str, Sequence]], ...] = (
             "c": range(3, 20),
         },
     ),
+)
+
+# Questions of a chat, in which no number stands and nothing is compared.
+CHAT: tuple[Sequence[Sequence[str]], dict[str, Sequence]] = (
+    [
+        [
+            "{name} lives near the {place} and knows nothing about {material}.",
+            "I met {name} at the {place}, where people work with {material}.",
+            "My sister {name} wants to open a {place} that is built of {material}.",
+            "Imagine that {name} finds an old piece of {material} behind the {place}.",
+            "At our {place}, {name} teaches children how to shape {material}.",
+            "Years ago {name} left the {place} in order to collect {material}.",
+        ],
+        [
+            "Please write {form} about it for {reader}.",
+            "Could you put together {form} that {reader} would enjoy?",
+            "Draft {form} on this, and keep {reader} in mind.",
+            "I need {form} which explains it to {reader}.",
+            "Turn this into {form} that surprises {reader}.",
+        ],
+        [
+            "Mention the {things} that {other} keeps in a {vehicle}.",
+            "It should tell why {other} hides {things} inside the {vehicle}.",
+            "Do not forget {other}, a {vehicle} and some {things}.",
+            "Begin with the {vehicle} of {other}, which is full of {things}.",
+            "Somewhere {other} has to lose the {things} on a {vehicle}.",
+        ],
+        [
+            "The tone is {tone}, please.",
+            "Make it sound {tone}.",
+            "Everybody here likes a {tone} voice.",
+            "Stay {tone} until the end.",
+        ],
+    ],
+    {
+        "name": _NAMES,
+        "other": _OTHERS,
+        "place": _PLACES,
+        "material": _MATERIALS,
+        "things": _THINGS,
+        "vehicle": _VEHICLES,
+        "form": _phrases("""
+            a poem | a short story | an open letter | a newspaper article | a dialogue | a speech | a song | a fairy
+            tale | a recipe | a travel report | an advertisement | a diary entry | a play | a manual
+        """),
+        "reader": _phrases("""
+            children | my boss | the city council | tourists | a general audience | beginners | the whole family |
+            a jury | old friends | sceptical readers | our customers | night owls
+        """),
+        "tone": "friendly gloomy formal cheerful dry poetic ironic solemn playful sober warm mysterious".split(),
+    },
+)
+# What somebody made thousands of prompts of: little changes from one to the next, and never the number.
+CROWDED: tuple[Sequence[Sequence[str]], dict[str, Sequence]] = (
+    [
+        [
+            "You are a helpful assistant that writes product descriptions for an online shop, and you answer in plain "
+            "English without headings or lists. Describe the {things} of {material} that {name} sells at the {place}, "
+            "name one advantage for {other}, end with a friendly question, and write 150 words."
+        ]
+    ],
+    {"things": _THINGS, "material": _MATERIALS, "name": _NAMES, "place": _PLACES, "other": _OTHERS},
 )

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from amt.rows import QUERY, read_shards
 from benchmarks.curate import edits, templates
 from benchmarks.curate.edits import KINDS
-from benchmarks.curate.generated import FAMILIES, SIZE, gathered, generated_problem, spread
+from benchmarks.curate.generated import CHAT, CROWDED, FAMILIES, SIZE, gathered, generated_problem, spread
 from benchmarks.curate.planted import shards_of, write_corpus
 from benchmarks.curate.real import Problem, real_problems
 from benchmarks.curate.score import read_truth
@@ -57,6 +57,22 @@ def test_every_kind_has_its_share_and_stems_from_rows_that_are_not_planted(corpu
     planted = {row for row, _, _ in truth}
     assert len(planted) == len(truth)
     assert {original for _, _, original in truth} <= set(ids) - planted
+
+
+def test_a_generated_corpus_has_chats_and_a_crowd_that_nothing_is_planted_of(corpus, pairs):
+    rows = read_shards(shards_of(corpus), QUERY)
+    planted = {row for row, _, _ in read_truth(corpus)}
+    of_origin = Counter(row["origin"] for row in rows if row["row_id"] not in planted)
+    assert of_origin == {"generated": 2_340, "chat": 1_000, "crowded": 200}
+    text_of = {row["row_id"]: row for row in rows}
+    assert {text_of[name]["origin"] for _, kind, name in read_truth(corpus)} == {"generated"}
+    chats, crowd = ([row["query"] for row in rows if row["origin"] == origin] for origin in ("chat", "crowded"))
+    assert not [text for text in chats if numbers(text)]
+    assert {tuple(numbers(text)) for text in crowd} == {("150",)}
+    # Most of the crowd is one text, and of two chats nothing is.
+    common = [set.intersection(*(set(text.split()) for text in texts)) for texts in (crowd, chats)]
+    assert len(common[0]) > 35
+    assert len(common[1]) == 0
 
 
 def test_nothing_else_is_a_copy(corpus):
@@ -174,7 +190,7 @@ def test_every_slot_of_a_family_shows_in_every_problem():
     def slots(wording):
         return {name for _, name, _, _ in Formatter().parse(wording) if name}
 
-    for family in FAMILIES:
+    for family in (*FAMILIES, CHAT, CROWDED):
         shown = [set.intersection(*map(slots, wordings)) for wordings in family.sentences]
         assert set().union(*shown) == set(family.slots)
         assert all(len(set(values)) == len(values) for values in family.slots.values())

@@ -9,7 +9,7 @@ import pytest
 from amt.evaluation.report import GRPO_PANELS, Inputs
 from amt.ledger import write_report
 from amt.params import load
-from amt.rows import LEDGER, SCORE, write_rows, write_table
+from amt.rows import SCORE, ledger_of, write_rows, write_table
 
 ROOT = Path(__file__).parents[2]
 
@@ -140,7 +140,7 @@ def write_inputs(folder: Path, recipe) -> Inputs:
         "models/rl2": [entry("grpo_2", row, "used") for row in solvable],
     }
     for place, entries in (ledgers | models).items():
-        write_rows(folder / place / "ledger.parquet", entries, LEDGER)
+        write_rows(folder / place / "ledger.parquet", entries, ledger_of(entries[0]["stage"]))
 
     verdicts = folder / "data/responses/scored/scores.parquet"
     rewards = {f"{left[0]}/1": ("math", 0.0), f"{left[1]}/0": ("math", 1.0), f"{left[2]}/0": ("reward_model", 0.0)}

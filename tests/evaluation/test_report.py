@@ -6,13 +6,14 @@ import shutil
 from dataclasses import replace
 from html.parser import HTMLParser
 
+import pyarrow as pa
 import pytest
 
 from amt.errors import DataError
 from amt.evaluation.paper import FIGURE_4
-from amt.evaluation.report import standins, write_all
+from amt.evaluation.report import samples_and_tokens, standins, write_all
 from amt.params import load
-from amt.rows import LEDGER, read_rows, write_rows
+from amt.rows import ledger_of, read_rows, write_rows, write_table
 
 SOURCES = 38
 
@@ -224,7 +225,7 @@ def test_equal_inputs_give_equal_bytes(report, report_inputs, laptop, tmp_path):
 def test_a_row_that_is_lost_between_two_stages_fails_the_report(report_inputs, laptop, tmp_path):
     (path,) = (path for path in report_inputs.ledgers if path.parent.name == "clean")
     entries = read_rows(path)
-    write_rows(tmp_path / "ledger.parquet", entries[:5] + entries[6:], LEDGER)
+    write_rows(tmp_path / "ledger.parquet", entries[:5] + entries[6:], ledger_of("clean"))
     ledgers = [tmp_path / "ledger.parquet" if other == path else other for other in report_inputs.ledgers]
     lost = re.escape(entries[5]["row_id"])
     with pytest.raises(DataError, match=rf"clean: 1 row kept by queries did not come in, e\.g\. {lost}"):
@@ -244,3 +245,18 @@ def test_a_model_without_scores_or_journal_is_named(report_inputs, laptop, tmp_p
     with pytest.raises(DataError, match=r"rl1/metrics.jsonl lacks .* \(it has: step, reward\)"):
         _write(replace(report_inputs, rl1=broken), laptop, tmp_path)
     assert not (tmp_path / "index.html").exists()
+
+
+def test_the_sft_set_is_counted_a_part_at_a_time(tmp_path, own_pool):
+    lengths = [number % 7 for number in range(30_000)]
+    categories = ["math" if number % 3 else "code" for number in range(30_000)]
+    token_ids = [[5] * length for length in lengths]
+    columns = {"category": categories, "token_ids": token_ids, "loss_mask": ["x" * 500] * 30_000}
+    write_table(tmp_path / "samples.parquet", pa.table(columns))
+    with own_pool() as pool:
+        samples, tokens = samples_and_tokens(tmp_path / "samples.parquet")
+    assert samples == {"math": 20_000, "code": 10_000}
+    assert tokens == {
+        name: sum(length for length, category in zip(lengths, categories) if category == name) for name in samples
+    }
+    assert pool.max_memory() < 30_000 * 500 / 5

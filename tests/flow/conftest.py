@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from amt.flow.ledgers import Ledgers, find_ledgers
-from amt.rows import LEDGER, canonical_json, write_rows
+from amt.rows import canonical_json, ledger_of, write_rows
 
 # Rows 1 to 6 of "sums", 1 and 2 of "chats"; what is kept by each stage can be followed by eye.
 ALL = [*(f"sums:{number}" for number in range(1, 7)), "chats:1", "chats:2"]
@@ -71,7 +71,8 @@ LINES = {
         *(("rl_set_1", name, "dropped", "other_category", "general_chat") for name in ("chats:1", "chats:2")),
     ],
     "models/rl1/ledger.parquet": [
-        ("grpo_1", "sums:1", "used", None, '{"mean_reward":[0.5,null],"steps":[1,4]}')
+        ("grpo_1", "sums:1", "used", None,
+         '{"mean_reward":[0.5,null],"steps":[1,4],"without_signal":{"mean_reward":[0,1],"steps":[2,6]}}'),
     ],
     "data/rl/stage2.ledger.parquet": [
         ("rl_set_2", "sums:1", "dropped", "always_solved", "8 of 8 at step 4"),
@@ -80,19 +81,20 @@ LINES = {
     ],
     "models/rl2/ledger.parquet": [
         ("grpo_2", "chats:1", "used", None, '{"mean_reward":[0.25],"steps":[7]}'),
-        ("grpo_2", "chats:2", "dropped", "not_drawn", None),
+        ("grpo_2", "chats:2", "dropped", "no_signal", '{"without_signal":{"mean_reward":[1.0],"steps":[3]}}'),
     ],
 }  # fmt: skip
 """{file: [(stage, row_id, outcome, reason, detail)]}"""
 
 
-def write(path: Path, lines: list[tuple]) -> None:
+def write(path: Path, lines: list[tuple], stage: str | None = None) -> None:
+    """A ledger; its stage is needed where it has no line."""
     rows = [
-        {"row_id": name, "source": name.partition(":")[0], "stage": stage, "outcome": outcome, "reason": reason,
+        {"row_id": name, "source": name.partition(":")[0], "stage": of, "outcome": outcome, "reason": reason,
          "detail": detail}
-        for stage, name, outcome, reason, detail in lines
+        for of, name, outcome, reason, detail in lines
     ]  # fmt: skip
-    write_rows(path, rows, LEDGER)
+    write_rows(path, rows, ledger_of(stage or rows[0]["stage"]))
 
 
 @pytest.fixture

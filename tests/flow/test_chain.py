@@ -10,6 +10,8 @@ from amt.errors import DataError
 from amt.flow.chain import breaks, check_chain
 from amt.flow.ledgers import Ledgers, find_ledgers
 from amt.flow.stages import FLOW, STAGE, trunk
+from amt.flow.trace import trace
+from amt.ledger import Ledger
 from tests.flow.conftest import LINES, write
 
 
@@ -73,6 +75,44 @@ def test_a_response_in_two_shards_is_told(project):
     )
 
 
+@pytest.mark.parametrize(
+    "again",
+    [
+        {"queries": ["sums:1"]},
+        {"queries": ["sums:1"], "clean": ["sums:1"]},
+        {"clean": ["sums:1", "sums:2"], "unique": ["sums:1", "sums:2"]},
+        {"queries": ["sums:1"], "clean": ["sums:1"], "unique": ["sums:1"]},
+        # Two in one place stand for two in another: counts are those of a whole flow.
+        {"sft": ["chats:1/0"], "rl_set_1": ["sums:3"]},
+    ],
+)
+def test_a_row_that_is_twice_in_a_stage_is_told_whatever_the_others_have(project, again):
+    """As left-over files of an earlier build make it: the same rows are twice in several stages."""
+    lines = {line[0]: {} for some in LINES.values() for line in some}
+    for stage, name, *rest in (line for some in LINES.values() for line in some):
+        lines[stage][name] = (stage, name, *rest)
+    for stage, names in again.items():
+        write(project / f"data/again/{stage}.ledger.parquet", [lines[stage][name] for name in names])
+    with pytest.raises(DataError) as error:
+        check_chain(Ledgers(find_ledgers(project)))
+    rows = {1: "1 row came in", 2: "2 rows came in"}
+    told = [f"{stage}: {rows[len(names)]} more than once, e.g. {', '.join(names)}" for stage, names in again.items()]
+    assert str(error.value).splitlines()[1:-1] == [f"  {line}" for line in told]
+
+
+def test_a_stage_that_no_row_reached_is_part_of_a_whole_flow(project):
+    file = "data/rl/stage2.ledger.parquet"
+    write(project / file, [(stage, name, "dropped", "limit", None) for stage, name, *_ in LINES[file]])
+    Ledger("grpo_2").write(project / "models/rl2/ledger.parquet")
+    ledgers = Ledgers(find_ledgers(project))
+    check_chain(ledgers)
+    assert not [line for line in trace(ledgers, "chats:1") if "no ledger" in line]
+    # And where rows were kept for it, they are missed.
+    write(project / file, LINES[file])
+    told = "grpo_2: 2 rows kept by rl_set_2 did not come in, e.g. chats:1, chats:2"
+    assert list(map(str, breaks(Ledgers(find_ledgers(project))))) == [told]
+
+
 def test_a_stage_without_a_ledger_is_named(project):
     shutil.rmtree(project / "data/curated/clean")
     (project / "models/rl2/ledger.parquet").unlink()
@@ -80,7 +120,7 @@ def test_a_stage_without_a_ledger_is_named(project):
         check_chain(Ledgers(find_ledgers(project)))
 
 
-ROWS = st.dictionaries(st.integers(0, 9).map("s:{}".format), st.booleans(), min_size=1, max_size=10)
+ROWS = st.dictionaries(st.integers(0, 9).map("s:{}".format), st.booleans(), max_size=10)
 
 
 @settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -93,7 +133,7 @@ def test_any_two_stages_fit_exactly_if_their_rows_do(tmp_path_factory, clean, un
             (stage, name, "kept" if kept else "dropped", None if kept else "r", None) for name, kept in rows.items()
         ]
         for shard in range(shards):
-            write(folder / f"data/{stage}/ledger/{shard}.parquet", lines[shard::shards])
+            write(folder / f"data/{stage}/ledger/{shard}.parquet", lines[shard::shards], stage)
     kept = {name for name, is_kept in clean.items() if is_kept}
     found = breaks(Ledgers(find_ledgers(folder)))
     assert bool(found) == (kept != set(unique))

@@ -48,7 +48,7 @@ def test_the_table_of_stages(ledgers):
         "RL set 1                       4     1         3  other category 2, too long 1",
         "RL stage 1                     1     1         0",
         "RL set 2                       4     2         2  always solved 1, not in stage1 1",
-        "RL stage 2                     2     1         1  not drawn 1",
+        "RL stage 2                     2     1         1  no signal 1",
     ]
 
 

@@ -28,7 +28,7 @@ def test_ledgers_are_found_by_their_names_and_places(project):
 
 
 def test_without_any_ledger_it_says_that_nothing_was_built(tmp_path):
-    with pytest.raises(DataError, match=r"no ledger lies below data or models: .* Run: snakemake"):
+    with pytest.raises(DataError, match=r"no ledger of this build lies below data or models\. Run: snakemake"):
         Ledgers(find_ledgers(tmp_path))
 
 

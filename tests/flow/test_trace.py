@@ -28,7 +28,8 @@ def test_a_row_from_the_raw_file_to_the_checkpoints(ledgers):
         "    SFT               used in steps 1, 3, 4",
         "  pass rates        kept (2 of 4 passed)",
         "  RL set 1          kept",
-        "  RL stage 1        used in steps 1 (mean reward 0.5), 4",
+        "  RL stage 1        used in steps 1 (mean reward 0.5), 4; drawn without signal in steps 2 (mean reward 0), 6 "
+        "(mean reward 1)",
         "  RL set 2          left out: always solved (8 of 8 at step 4)",
         "In short: 2 of 2 responses trained on in SFT, used in 2 steps of RL stage 1.",
     ]
@@ -60,7 +61,7 @@ def test_one_response_with_the_life_of_its_row(ledgers):
         ("sums:7", "  collect           left out: no ground truth; row 0 (from 0) of data/raw/sums/, licence mit",
          "left out by collect, no ground truth"),
         ("sums:3", "  pass rates        left out: too long", "no model was trained on it"),
-        ("chats:2", "  RL stage 2        left out: not drawn", "no model was trained on it"),
+        ("chats:2", "  RL stage 2        left out: no signal in step 3 (mean reward 1)", "no model was trained on it"),
     ],
 )  # fmt: skip
 def test_where_a_row_ends_and_why(ledgers, name, told, in_short):

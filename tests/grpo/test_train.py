@@ -14,8 +14,8 @@ import pytest
 import yaml
 
 from amt.errors import InfrastructureError
-from amt.grpo.rollouts import Rollout
-from amt.grpo.train import Batch, check_on_policy, queries_of_step, why_ended
+from amt.grpo.rollouts import Rollout, write_journal
+from amt.grpo.train import Batch, check_on_policy, queries_of_step, why_ended, write_ledger
 from amt.ledger import read_report
 from amt.params import Plateau, load
 from amt.rewards.dispatch import Judgement
@@ -121,9 +121,42 @@ def test_the_ledger_says_in_which_steps_each_query_was_used(undisturbed):
     for step in range(1, STEPS + 1):
         rows = pq.read_table(undisturbed / "rollouts" / f"step_{step:04d}.parquet").to_pylist()
         for name in used:
-            group = [row["reward"] for row in rows if row["row_id"] == name]
-            place = used[name]["steps"].index(step)
-            assert used[name]["mean_reward"][place] == pytest.approx(sum(group) / 32, abs=1e-4)
+            group = [row for row in rows if row["row_id"] == name]
+            detail = used[name] if any(row["advantage"] for row in group) else used[name]["without_signal"]
+            reward = detail["mean_reward"][detail["steps"].index(step)]
+            assert reward == pytest.approx(sum(row["reward"] for row in group) / 32, abs=1e-4)
+
+
+def test_rows_that_the_update_left_out_are_not_told_as_used(tmp_path):
+    """Rewards of two samples of each query, a step; those of one could not be judged once."""
+    rewards = {
+        1: {0: (0.0, 1.0), 1: (1.0, 1.0), 2: (None, None)},
+        2: {0: (0.0, 0.0), 1: (1.0, 1.0), 2: (1.0, 0.5)},
+        3: {0: (0.25, 1.0)},
+    }
+    for step, of_query in rewards.items():
+        groups = [
+            [rollout(number, sample, tokens=1, reward=reward) for sample, reward in enumerate(group)]
+            for number, group in of_query.items()
+        ]
+        settings = load(ROOT / "params.yaml").grpo.model_copy(update={"group_size": 2})
+        batch = Batch.of(groups, settings, settings.stage1)
+        write_journal(tmp_path / f"step_{step:04d}.parquet", groups, step=step, advantage_PS=batch.advantage_PS)
+    rows = [digit_query(3, number) for number in range(5)]
+    fitting = {row["row_id"] for row in rows[:4]}
+    write_ledger(tmp_path / "ledger.parquet", "grpo_1", rows, fitting, tmp_path)
+    lines = read_rows(tmp_path / "ledger.parquet", LEDGER)
+    assert [(line["outcome"], line["reason"], line["detail"] and json.loads(line["detail"])) for line in lines] == [
+        ("used", None, {
+            "steps": [1, 3], "mean_reward": [0.5, 0.625], "without_signal": {"steps": [2], "mean_reward": [0.0]},
+        }),
+        ("dropped", "no_signal", {"without_signal": {"steps": [1, 2], "mean_reward": [1.0, 1.0]}}),
+        ("used", None, {
+            "steps": [2], "mean_reward": [0.75], "without_signal": {"steps": [1], "mean_reward": [None]},
+        }),
+        ("dropped", "not_drawn", None),
+        ("dropped", "too_long", None),
+    ]  # fmt: skip
 
 
 def test_a_killed_run_goes_on_and_ends_as_an_undisturbed_one(inputs, undisturbed, tmp_path):
