@@ -41,7 +41,8 @@ _NUMBER_SIGN = regex.compile(r"\p{No}")
 _EMPHASIS = regex.compile(r"(?<![\w*)\]])(\*{1,3})(?=[^\s*])([^*\n]*[^\s*])\1(?![\w*(])")
 # Before words: "- 3x = 5" and "- x = 5" begin with a minus. Of the package re, which does this three times as fast.
 _BULLET = re.compile(
-    r"""^\s*[-*]\s+(?=["'“‘`]?(?:[^\W\d_]+(?:[ \t,]+[^\W\d_]{2}|(?<=[^\W\d_]{3})[ \t]*(?:[:.,;?]|$))|[\u4e00-\u9fff]))""",
+    r"""^\s*[-*]\s+(?=["'“‘`]?(?:[^\W\d_]+(?:[ \t,]+[^\W\d_]{2}|(?<=[^\W\d_]{3})[ \t]*(?:[:.,;?]|$))"""
+    r"|[\u4e00-\u9fff]))",
     re.MULTILINE,
 )
 _COLUMN = regex.compile(r"(?<!\\)&")
@@ -51,14 +52,14 @@ _SPELLINGS = str.maketrans(
 )
 
 NUMBER, WORD, SIGN, CURRENCY, OPENING, CLOSING, NAME = 1, 2, 3, 4, 5, 6, 7
-"""Kinds of tokens. A NAME is a word of two capitals or more: a segment AB, a word whose letters are arranged."""
+"""Kinds of tokens. A NAME is a word of two capitals or more (a segment AB), or one in quotation marks."""
 
 WITHOUT_SPACES = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}"
 """Scripts that are written without spaces, where a letter stands for a word."""
 
 # What a character is; a character may be several things.
-_NUMERAL, _LETTER, _MARK, _ALONE, _SIGN, _CURRENCY, _OPENING, _CLOSING, _CAPITAL, _SPACE = (
-    1 << bit for bit in range(10)
+_NUMERAL, _LETTER, _MARK, _ALONE, _SIGN, _CURRENCY, _OPENING, _CLOSING, _CAPITAL, _SPACE, _QUOTING = (
+    1 << bit for bit in range(11)
 )
 _PROPERTIES = {
     _NUMERAL: r"\p{N}",
@@ -71,6 +72,7 @@ _PROPERTIES = {
     _CLOSING: r"[\p{Pe}--[\u300a-\u301f]]",
     _CAPITAL: r"\p{Lu}",
     _SPACE: r"[ \t\u00a0]",
+    _QUOTING: r"[\"'`“”„‘]",
 }
 NUMBER_WORDS = {
     word: str(value)
@@ -230,8 +232,8 @@ def _scan(written, points, classes, texts):
             continue
         kind, end = _token_at(points, classes, here)
         if kind:
-            if kind == WORD and end > here + 1 and classes[written[here]] & _CAPITAL:
-                kind = _word_or_name(written[here:end], classes)
+            if kind == WORD and end > here + 1 and _is_name(written, classes, here, end):
+                kind = NAME
             kinds[found] = kind
             hashes[found] = _hash(points[here:end])
             spans[found, 0] = here
@@ -243,11 +245,12 @@ def _scan(written, points, classes, texts):
 
 
 @njit(cache=True)
-def _word_or_name(written, classes):
-    for point in written:
-        if not classes[point] & _CAPITAL:
-            return WORD
-    return NAME
+def _is_name(written, classes, here, end):
+    if here and classes[written[here - 1]] & _QUOTING:
+        return end < len(written) and classes[written[end]] & _QUOTING
+    while here < end and classes[written[here]] & _CAPITAL:
+        here += 1
+    return here == end
 
 
 @njit(cache=True)

@@ -25,8 +25,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from amt.curate.clusters import Clusters, first_equal, join_near, sharing
-from amt.curate.fingerprint import GROUND_TRUTH, signature_matrix, texts_of
-from amt.curate.same_problem import same_number_contexts
+from amt.curate.fingerprint import GROUND_TRUTH, matrix_of, texts_of
+from amt.curate.same_problem import Sentence, same_work, sentences
+from amt.curate.senses import WIDTH
 from amt.errors import DataError
 from amt.ledger import Ledger, StageReport, total, write_report
 from amt.params import Unique
@@ -51,7 +52,7 @@ class Corpus:
     lines: np.ndarray
     """[N] int64, by place."""
     marks: dict[str, np.ndarray]
-    """[N] each, by place: exact_high, exact_low, formulas, comparing, in_order, numbers."""
+    """[N] each, by place: exact_high, exact_low, formulas, in_order, bag, numbers."""
     truth_starts: np.ndarray
     truths: np.ndarray
     """By place, as amt.curate.clusters.Clusters takes them."""
@@ -93,11 +94,11 @@ def check_beside(queries: Path, fingerprints: Path) -> None:
 
 
 def read_corpus(fingerprints: Sequence[Path], source_order: Sequence[str]) -> Corpus:
-    names = ("exact_high", "exact_low", "formulas", "comparing", "in_order", "numbers")
+    names = ("exact_high", "exact_low", "formulas", "in_order", "bag", "numbers")
     ids: list[pa.ChunkedArray] = [pa.chunked_array([], pa.large_string())]
     columns = {name: [np.zeros(0, FINGERPRINT.field(name).type.to_pandas_dtype())] for name in names}
     counts, truths = [np.zeros(1, dtype=np.int64)], [np.zeros(0, dtype=np.uint64)]
-    wanted = pa.schema([field for field in FINGERPRINT if field.name != "signature"])
+    wanted = pa.schema([field for field in FINGERPRINT if field.name not in ("comparing", "signature")])
     for part in (part for path in fingerprints for part in batches(path, wanted)):
         ids.append(part["row_id"].cast(pa.large_string()))
         for name in names:
@@ -154,14 +155,14 @@ def _nearest(
     corpus: Corpus, places: np.ndarray, queries: Sequence[Path], fingerprints: Sequence[Path], settings: Unique
 ) -> np.ndarray:
     """Of each of some places the place of the row that stays instead."""
-    clusters = Clusters(*_taken(corpus.truth_starts, corpus.truths, places))
-    chosen = {name: corpus.marks[name][places] for name in ("formulas", "comparing", "in_order", "numbers")}
-    signatures = _signatures(fingerprints, corpus.lines[places])
-    doubtful = join_near(clusters, signatures, settings=settings.near_duplicates, **chosen)
-    texts = _texts(queries, corpus.lines[places], np.unique(doubtful))
+    comparing, signatures = _comparing_and_signatures(fingerprints, corpus.lines[places])
+    clusters = Clusters(*_taken(corpus.truth_starts, corpus.truths, places), comparing)
+    chosen = {name: corpus.marks[name][places] for name in ("formulas", "in_order", "bag", "numbers")}
+    doubtful = join_near(clusters, signatures, comparing=comparing, settings=settings.near_duplicates, **chosen)
+    taken_apart = _sentences(queries, corpus.lines[places], np.unique(doubtful))
     for left, right in doubtful.tolist():
         pair = np.array([[left, right]])
-        if len(clusters.apart(pair)) and same_number_contexts(texts[left], texts[right]):
+        if len(clusters.apart(pair)) and same_work(taken_apart[left], taken_apart[right]):
             clusters.join(pair)
     return places[clusters.firsts()]
 
@@ -171,22 +172,23 @@ def shard_of(row_id: str, shards: int) -> int:
     return zlib.crc32(row_id.encode()) % shards
 
 
-def _signatures(fingerprints: Sequence[Path], lines: np.ndarray) -> np.ndarray:
-    """[N, permutations] uint16 of these lines."""
-    found = None
-    for numbers, part in _parts(fingerprints, FINGERPRINT, ["signature"], lines):
-        signatures = signature_matrix(part["signature"])
-        found = np.empty((len(lines), signatures.shape[1]), dtype=np.uint16) if found is None else found
-        found[numbers] = signatures
-    return found
+def _comparing_and_signatures(fingerprints: Sequence[Path], lines: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """[N, senses.WIDTH] uint64 and [N, permutations] uint16 of these lines."""
+    comparing, signatures = np.empty((len(lines), WIDTH), dtype=np.uint64), None
+    for numbers, part in _parts(fingerprints, FINGERPRINT, ["comparing", "signature"], lines):
+        comparing[numbers] = matrix_of(part["comparing"], np.uint64)
+        found = matrix_of(part["signature"], np.uint16)
+        signatures = np.empty((len(lines), found.shape[1]), dtype=np.uint16) if signatures is None else signatures
+        signatures[numbers] = found
+    return comparing, signatures
 
 
-def _texts(queries: Sequence[Path], lines: np.ndarray, wanted: np.ndarray) -> dict[int, str]:
-    """{number: text} of the wanted numbers of these lines."""
-    texts = {}
+def _sentences(queries: Sequence[Path], lines: np.ndarray, wanted: np.ndarray) -> dict[int, list[Sentence]]:
+    """{number: its sentences} of the wanted numbers of these lines."""
+    found = {}
     for numbers, part in _parts(queries, QUERY, ["query", "messages"], lines[wanted]):
-        texts |= zip(wanted[numbers].tolist(), texts_of(part), strict=True)
-    return texts
+        found |= zip(wanted[numbers].tolist(), map(sentences, texts_of(part)), strict=True)
+    return found
 
 
 def _parts(
