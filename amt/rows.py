@@ -152,8 +152,12 @@ def write_table(path: str | Path, table: pa.Table) -> None:
 class TableWriter(contextlib.AbstractContextManager):
     """Writes a table in parts, in the order they come, under a temporary name until complete."""
 
-    def __init__(self, path: str | Path, schema: pa.Schema):
-        self._schema = schema
+    def __init__(self, path: str | Path, schema: pa.Schema, group_rows: int = ROW_GROUP_ROWS):
+        """
+        Args:
+            group_rows: of a row group; as many rows wait in memory.
+        """
+        self._schema, self._group_rows = schema, group_rows
         self._waiting: list[pa.Table] = []
         self._rows = 0
         self._open = contextlib.ExitStack()
@@ -163,14 +167,14 @@ class TableWriter(contextlib.AbstractContextManager):
     def write(self, part: pa.Table) -> None:
         self._waiting.append(part)
         self._rows += len(part)
-        if self._rows >= ROW_GROUP_ROWS:
+        if self._rows >= self._group_rows:
             self._flush()
 
     def _flush(self, *, all_rows: bool = False) -> None:
         rows = pa.concat_tables(self._waiting) if self._waiting else self._schema.empty_table()
-        whole = len(rows) if all_rows else len(rows) // ROW_GROUP_ROWS * ROW_GROUP_ROWS
+        whole = len(rows) if all_rows else len(rows) // self._group_rows * self._group_rows
         if whole:
-            self._writer.write_table(rows.slice(0, whole), row_group_size=ROW_GROUP_ROWS)
+            self._writer.write_table(rows.slice(0, whole), row_group_size=self._group_rows)
         # copied: a slice would hold the memory of all
         self._waiting = [pa.concat_tables([rows.slice(whole)]).combine_chunks()]
         self._rows -= whole

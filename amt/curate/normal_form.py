@@ -52,7 +52,8 @@ _SPELLINGS = str.maketrans(
 )
 
 NUMBER, WORD, SIGN, CURRENCY, OPENING, CLOSING, NAME = 1, 2, 3, 4, 5, 6, 7
-"""Kinds of tokens. A NAME is a word of two capitals or more (a segment AB), or one in quotation marks."""
+"""Kinds of tokens. A NAME is a word of two capitals or more (a segment AB), one in quotation marks, or what Python code
+defines (after def)."""
 
 WITHOUT_SPACES = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}"
 """Scripts that are written without spaces, where a letter stands for a word."""
@@ -85,18 +86,25 @@ NUMBER_WORDS |= {
     "hundred": "100",
     "thousand": "1000",
     "million": "1000000",
+    "billion": "1000000000",
+    "trillion": "1000000000000",
     "half": "1/2",
     "twice": "2",
     "double": "2",
+    "thrice": "3",
+    "triple": "3",
+    "quadruple": "4",
 }
-"""Words that are numbers, and which."""
+NUMBER_WORDS |= {numeral: str(value) for value, numeral in enumerate("零一二三四五六七八九十")}
+NUMBER_WORDS |= {"两": "2", "百": "100", "千": "1000", "万": "10000", "亿": "100000000"}
+"""Words that are numbers, and which. amt.curate.senses has "third" and "quarter": an edit may drop one."""
 
-_NUMBER = regex.compile(r"\.?\p{N}")
 _BRACKET = regex.compile(f"{_PROPERTIES[_OPENING]}|{_PROPERTIES[_CLOSING]}", regex.VERSION1)
 _BETWEEN = "\0"
 _EXCLAMATION, _EQUALS, _LESS, _GREATER, _HYPHEN, _QUOTE, _COLON, _POINT, _COMMA, _BRACE = map(ord, "!=<>-':.,}")
 _OPENING_PARENTHESIS, _HASH, _AMPERSAND, _BACKSLASH, _NEWLINE, _GRAVE = map(ord, "(#&\\\n`")
 _LEFT_QUOTE = ord("‘")
+_DEF = np.array(list(map(ord, "def ")), dtype=np.uint32)
 _APOSTROPHES = np.array(list(map(ord, "smdt")), dtype=np.uint32)  # x's, I'm, I'd, don't
 
 
@@ -156,17 +164,6 @@ def normal_form(text: str) -> str:
 def words(text_tokens: list[str]) -> list[str]:
     """Tokens without brackets, which light edits add and remove."""
     return [token for token in text_tokens if not _BRACKET.match(token)]
-
-
-def numbers_in_order(text_tokens: list[str], *, spelled_out: bool = True) -> list[str]:
-    """Numbers as written (1,000 is not 1000: that costs a duplicate and never a problem); "three" counts as 3."""
-    found = []
-    for token in text_tokens:
-        if _NUMBER.match(token):
-            found.append(token)
-        elif spelled_out and token in NUMBER_WORDS:
-            found.append(NUMBER_WORDS[token])
-    return found
 
 
 def hash_of(token: str) -> int:
@@ -248,6 +245,8 @@ def _scan(written, points, classes, texts):
 def _is_name(written, classes, here, end):
     if here and classes[written[here - 1]] & _QUOTING:
         return end < len(written) and classes[written[end]] & _QUOTING
+    if here >= len(_DEF) and np.array_equal(written[here - len(_DEF) : here], _DEF):
+        return True
     while here < end and classes[written[here]] & _CAPITAL:
         here += 1
     return here == end

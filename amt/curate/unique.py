@@ -31,11 +31,15 @@ from amt.curate.senses import WIDTH
 from amt.errors import DataError
 from amt.ledger import Ledger, StageReport, total, write_report
 from amt.params import Unique
-from amt.rows import FINGERPRINT, QUERY, TableWriter, batches, canonical_json, row_groups
+from amt.rows import FINGERPRINT, QUERY, ROW_GROUP_ROWS, TableWriter, batches, canonical_json, row_groups
 
 REASONS = (None, "exact_duplicate", "near_duplicate")
-CANDIDATES_AT_ONCE = 2_000_000
-"""Whose signatures are in memory, some 256 bytes each."""
+CANDIDATES_AT_ONCE = 1_000_000
+"""Whose signatures and comparing words are in memory, some 700 bytes each. Rows with the same formulas are looked at
+together, however many they are: without numbers, signs and variables that is all prose of a corpus."""
+WAITING_ROWS, WAITING_LINES, OPEN_RUNS = 4 * ROW_GROUP_ROWS, 200_000, 256
+"""What all shards together hold until it is written: rows, lines of ledgers, and open files of those. More shards have
+smaller row groups."""
 
 _IDS = pa.schema([QUERY.field("row_id")])
 
@@ -139,24 +143,41 @@ def duplicates(
 
     firsts = np.flatnonzero(reasons == 0)
     candidates = firsts[sharing(marks["formulas"][firsts])]
+    truths = _of_copies(corpus, originals)
     nearest = np.arange(len(originals))
     parts = math.ceil(len(candidates) / candidates_at_once)
     for part in range(parts):  # near duplicates have the same formulas, so they are in the same part
         places = candidates[marks["formulas"][candidates] % np.uint64(parts) == part]
         if len(places):
-            nearest[places] = _nearest(corpus, places, queries, fingerprints, settings)
+            nearest[places] = _nearest(corpus, truths, places, queries, fingerprints, settings)
         log.info("near duplicates: part %d of %d is done", part + 1, parts)
     reasons[nearest != np.arange(len(nearest))] = 2
     # A copy of a row that goes is a copy of what stays in its place.
     return reasons, nearest[originals]
 
 
+def _of_copies(corpus: Corpus, originals: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Starts and truths of all places; of equal texts the first knows what any knows, and the preferred one is believed."""
+    owner = np.repeat(originals, np.diff(corpus.truth_starts))
+    asked = corpus.truths[:, 0]
+    order = np.lexsort((np.arange(len(owner)), asked, owner))
+    is_first = np.ones(len(order), dtype=bool)
+    is_first[1:] = (np.diff(owner[order]) != 0) | (np.diff(asked[order]) != 0)
+    chosen = order[is_first]
+    return np.searchsorted(owner[chosen], np.arange(len(originals) + 1)), corpus.truths[chosen]
+
+
 def _nearest(
-    corpus: Corpus, places: np.ndarray, queries: Sequence[Path], fingerprints: Sequence[Path], settings: Unique
+    corpus: Corpus,
+    truths: tuple[np.ndarray, np.ndarray],
+    places: np.ndarray,
+    queries: Sequence[Path],
+    fingerprints: Sequence[Path],
+    settings: Unique,
 ) -> np.ndarray:
     """Of each of some places the place of the row that stays instead."""
     comparing, signatures = _comparing_and_signatures(fingerprints, corpus.lines[places])
-    clusters = Clusters(*_taken(corpus.truth_starts, corpus.truths, places), comparing)
+    clusters = Clusters(*_taken(*truths, places), comparing)
     chosen = {name: corpus.marks[name][places] for name in ("formulas", "in_order", "bag", "numbers")}
     doubtful = join_near(clusters, signatures, comparing=comparing, settings=settings.near_duplicates, **chosen)
     taken_apart = _sentences(queries, corpus.lines[places], np.unique(doubtful))
@@ -226,11 +247,13 @@ def _write(
     place_of = np.empty(len(corpus.lines), dtype=np.int64)
     place_of[corpus.lines] = np.arange(len(place_of))
     answers = _other_answers(corpus, originals, queries)
-    books = [Ledger("unique") for _ in ledgers]
+    shares = {"buffer_rows": -(-WAITING_LINES // len(ledgers)), "most_runs": max(2, OPEN_RUNS // len(ledgers))}
+    books = [Ledger("unique", **shares) for _ in ledgers]
+    group_rows = min(ROW_GROUP_ROWS, -(-WAITING_ROWS // len(kept)))
     rows_in, rows_out = np.zeros(len(kept), dtype=np.int64), np.zeros(len(kept), dtype=np.int64)
     begin = 0
     with contextlib.ExitStack() as stack:
-        writers = [stack.enter_context(TableWriter(path, QUERY)) for path in kept]
+        writers = [stack.enter_context(TableWriter(path, QUERY, group_rows)) for path in kept]
         for rows in (part for path in queries for part in batches(path, QUERY)):
             places = place_of[begin : begin + len(rows)]
             begin += len(rows)
