@@ -9,7 +9,7 @@ Texts are taken apart by compiled code, many at once. What a token is:
     1,234.5   .25      a run of numerals with its inner points and commas, and a leading point
     word               a run of letters and their marks; of scripts written without spaces, each letter alone
     - + * / = < > ★ …  signs of mathematics, drawings and currency (not $), one by one, but != <= >= together
-    ( ) ⌊ ⟩ …          brackets, not quotation marks
+    ( ) ⌊ ⟩ …          brackets; neither quotation marks nor the \( \[ of formulas
     ! ' : # & \        only where they compute:
         n! (2n)!!      after a numeral, a closing bracket or a letter that stands alone, a run of them
         y'' f'(x)      the same, or between a letter and (; no apostrophe (x's) and no quotation mark ('x')
@@ -104,6 +104,7 @@ _BETWEEN = "\0"
 _EXCLAMATION, _EQUALS, _LESS, _GREATER, _HYPHEN, _QUOTE, _COLON, _POINT, _COMMA, _BRACE = map(ord, "!=<>-':.,}")
 _OPENING_PARENTHESIS, _HASH, _AMPERSAND, _BACKSLASH, _NEWLINE, _GRAVE = map(ord, "(#&\\\n`")
 _LEFT_QUOTE = ord("‘")
+_DELIMITERS = np.array(list(map(ord, "()[]")), dtype=np.uint32)
 _DEF = np.array(list(map(ord, "def ")), dtype=np.uint32)
 _APOSTROPHES = np.array(list(map(ord, "smdt")), dtype=np.uint32)  # x's, I'm, I'd, don't
 
@@ -245,11 +246,18 @@ def _scan(written, points, classes, texts):
 def _is_name(written, classes, here, end):
     if here and classes[written[here - 1]] & _QUOTING:
         return end < len(written) and classes[written[end]] & _QUOTING
-    if here >= len(_DEF) and np.array_equal(written[here - len(_DEF) : here], _DEF):
-        return True
-    while here < end and classes[written[here]] & _CAPITAL:
-        here += 1
-    return here == end
+    capitals = here
+    while capitals < end and classes[written[capitals]] & _CAPITAL:
+        capitals += 1
+    return capitals == end or _is_defined(written, here)
+
+
+@njit(cache=True)
+def _is_defined(written, here):
+    alike = 0
+    while alike < min(here, len(_DEF)) and written[here - 1 - alike] == _DEF[-1 - alike]:
+        alike += 1
+    return alike == len(_DEF)
 
 
 @njit(cache=True)
@@ -282,10 +290,10 @@ def _token_at(points, classes, here):
         return (0, end) if two_before or two_after else (SIGN, end)
     if (point in (_LESS, _GREATER)) and end < length and points[end] == _EQUALS:
         return SIGN, end + 1
-    if what & _OPENING:
-        return OPENING, end
-    if what & _CLOSING:
-        return CLOSING, end
+    if what & (_OPENING | _CLOSING):
+        if here and points[here - 1] == _BACKSLASH and _delimits_formula(points, here):
+            return 0, end
+        return (OPENING if what & _OPENING else CLOSING), end
     if what & _CURRENCY:
         return CURRENCY, end
     if what & _SIGN:
@@ -305,6 +313,12 @@ def _token_at(points, classes, here):
             SIGN if _stands_alone(points, classes, here - 1, -1) and _stands_alone(points, classes, end, 1) else 0
         ), end
     return 0, end
+
+
+@njit(cache=True)
+def _delimits_formula(points, here):
+    r"""Whether the bracket after a backslash is that of \( \[, as $ is, and not of a new line \\[2pt] or a set \{."""
+    return (points[here] == _DELIMITERS).any() and not (here >= 2 and points[here - 2] == _BACKSLASH)
 
 
 @njit(cache=True)
@@ -334,8 +348,17 @@ def _stands_alone(points, classes, place, step):
     if what & _NUMERAL:
         return True
     beyond = place + step
-    alone = not (0 <= beyond < len(points)) or not classes[points[beyond]] & (_LETTER | _MARK)
-    return what & _LETTER and not what & _ALONE and alone
+    if not what & _LETTER or what & _ALONE:
+        return False
+    if not 0 <= beyond < len(points):
+        return True
+    of_a_word = step < 0 and points[beyond] == _QUOTE and _may_follow_apostrophe(points[place])
+    return not of_a_word and not classes[points[beyond]] & (_LETTER | _MARK)
+
+
+@njit(cache=True)
+def _may_follow_apostrophe(letter):
+    return (letter == _APOSTROPHES).any()
 
 
 @njit(cache=True)
@@ -369,12 +392,9 @@ def _quote_at(points, classes, here):
         return SIGN, end
     if not _follows_operand(points, classes, here):
         return 0, end
-    if end < length and classes[points[end]] & _LETTER:
-        if not _stands_alone(points, classes, end, 1):
-            return 0, end
-        for letter in _APOSTROPHES:
-            if points[end] == letter:
-                return 0, end
+    is_joined = end < length and classes[points[end]] & _LETTER
+    if is_joined and (not _stands_alone(points, classes, end, 1) or _may_follow_apostrophe(points[end])):
+        return 0, end
     begin = here - 1
     while begin > 0 and classes[points[begin - 1]] & _NUMERAL:
         begin -= 1

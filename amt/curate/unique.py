@@ -157,7 +157,7 @@ def duplicates(
 
 
 def _of_copies(corpus: Corpus, originals: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Starts and truths of all places; of equal texts the first knows what any knows, and the preferred one is believed."""
+    """Starts and truths of all places; of equal texts the first knows what any knows, the preferred one first."""
     owner = np.repeat(originals, np.diff(corpus.truth_starts))
     asked = corpus.truths[:, 0]
     order = np.lexsort((np.arange(len(owner)), asked, owner))
