@@ -2,7 +2,7 @@
 
 Exact: one hash table. Near: locality-sensitive hashing (Indyk & Motwani 1998) over bands of the signature, with the
 formulas in every bucket's key, so that the thousand instances of one template that differ in numbers never meet. The
-memory is some 400 bytes a fingerprint that shares its formulas with another, and 60 for every other.
+memory is some 700 bytes a fingerprint that shares its formulas with another, and 60 for every other.
 """
 
 import math

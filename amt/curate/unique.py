@@ -2,7 +2,7 @@
 
 Invariant: near duplicates have the same formulas (so the same numbers, operators, brackets and variables) and their
 numbers in the same context; comparing words may be more or fewer, but none stands in the place of its contrary; and no
-two of a cluster contradict each other in ground truth, instructions or the expected result of a test.
+two of a cluster, nor texts equal to them, contradict each other in ground truth, instructions or the result of a test.
 Of every cluster one row is kept: the one whose source stands first in source_order, then the one with the smallest
 row_id. How the rows lie in shards, before and after, decides nothing.
 
