@@ -118,6 +118,7 @@ _COMPARISONS, _OTHERS = (
         ),
         ("prefix", "suffix"),
         ("uppercase", "lowercase"),
+        ("inorder", "preorder", "postorder"),
         ("vowel vowels", "consonant consonants"),
         ("substring", "subsequence"),
         # Chinese
