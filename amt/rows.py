@@ -101,8 +101,9 @@ FINGERPRINT = pa.schema(
         pa.field("exact_high", pa.uint64(), nullable=False),
         pa.field("exact_low", pa.uint64(), nullable=False),
         pa.field("formulas", pa.uint64(), nullable=False),
-        pa.field("comparing", pa.uint64(), nullable=False),
+        pa.field("comparing", pa.binary(), nullable=False),  # amt.curate.senses
         pa.field("in_order", pa.uint64(), nullable=False),
+        pa.field("bag", pa.uint64(), nullable=False),
         pa.field("numbers", pa.int32(), nullable=False),
         pa.field("truths", pa.list_(pa.uint64()), nullable=False),  # what is asked, its answer, and so on in pairs
         pa.field("signature", pa.binary(), nullable=False),  # 2 bytes a permutation
@@ -159,12 +160,16 @@ def write_table(path: str | Path, table: pa.Table) -> None:
 class TableWriter(contextlib.AbstractContextManager):
     """Writes a table in parts, in the order they come, under a temporary name until complete.
 
-    Where a row group ends depends on the rows alone, not on the parts: at ROW_GROUP_ROWS rows, or before the row that
+    Where a row group ends depends on the rows alone, not on the parts: at `group_rows` rows, or before the row that
     would make it heavier than ROW_GROUP_BYTES.
     """
 
-    def __init__(self, path: str | Path, schema: pa.Schema):
-        self._schema = schema
+    def __init__(self, path: str | Path, schema: pa.Schema, group_rows: int | None = None):
+        """
+        Args:
+            group_rows: of a row group, in place of ROW_GROUP_ROWS; as many rows wait in memory.
+        """
+        self._schema, self._group_rows = schema, group_rows or ROW_GROUP_ROWS
         self._waiting: list[pa.Table] = []
         self._rows = self._bytes = 0
         self._open = contextlib.ExitStack()
@@ -175,19 +180,19 @@ class TableWriter(contextlib.AbstractContextManager):
         self._waiting.append(part)
         self._rows += len(part)
         self._bytes += sum(_bytes_of_rows(part))
-        if self._rows >= ROW_GROUP_ROWS or self._bytes > ROW_GROUP_BYTES:
+        if self._rows >= self._group_rows or self._bytes > ROW_GROUP_BYTES:
             self._flush()
 
     def _flush(self, *, all_rows: bool = False) -> None:
         rows = pa.concat_tables(self._waiting) if self._waiting else self._schema.empty_table()
         sizes = _bytes_of_rows(rows)
         start = 0
-        for stop in _full_groups(sizes):
-            self._writer.write_table(rows.slice(start, stop - start), row_group_size=ROW_GROUP_ROWS)
+        for stop in _full_groups(sizes, self._group_rows):
+            self._writer.write_table(rows.slice(start, stop - start), row_group_size=self._group_rows)
             start = stop
         rest = rows.slice(start)
         if all_rows and len(rest):
-            self._writer.write_table(rest, row_group_size=ROW_GROUP_ROWS)
+            self._writer.write_table(rest, row_group_size=self._group_rows)
             rest = rest.slice(len(rest))
         # Taken, which copies: a slice would hold the memory of all.
         self._waiting = [rest.take(pa.array(range(len(rest)), pa.int64()))]
@@ -212,7 +217,7 @@ def _bytes_of_rows(rows: pa.Table) -> list[int]:
     return sizes.to_pylist()
 
 
-def _full_groups(sizes: list[int]) -> Iterator[int]:
+def _full_groups(sizes: list[int], group_rows: int) -> Iterator[int]:
     """Where row groups end that no further row belongs to; what is behind the last of them may still grow."""
     rows = weight = 0
     for number, size in enumerate(sizes):
@@ -220,7 +225,7 @@ def _full_groups(sizes: list[int]) -> Iterator[int]:
             yield number
             rows = weight = 0
         rows, weight = rows + 1, weight + size
-        if rows == ROW_GROUP_ROWS:
+        if rows == group_rows:
             yield number + 1
             rows = weight = 0
 

@@ -153,6 +153,15 @@ def test_a_disk_that_is_full_at_the_last_rows_leaves_nothing(tmp_path):
     assert done.stdout == "OSError, left: []\n", done.stderr
 
 
+def test_no_more_rows_than_asked_for_wait_until_they_are_written(tmp_path):
+    path = tmp_path / "t.parquet"
+    with TableWriter(path, SCHEMA, group_rows=10) as out:
+        for number in range(5):
+            out.write(pa.table({"id": [str(number)] * 5, "count": [number] * 5}, schema=SCHEMA))
+    assert [len(part) for part in batches(path, SCHEMA)] == [10, 10, 5]
+    assert [row["count"] for row in read_rows(path)] == [number for number in range(5) for _ in range(5)]
+
+
 def test_a_table_that_fails_half_way_leaves_nothing(tmp_path):
     def write():
         with TableWriter(tmp_path / "t.parquet", SCHEMA) as writer:

@@ -2,7 +2,7 @@
 
 Exact: one hash table. Near: locality-sensitive hashing (Indyk & Motwani 1998) over bands of the signature, with the
 formulas in every bucket's key, so that the thousand instances of one template that differ in numbers never meet. The
-memory is some 400 bytes a fingerprint that shares its formulas with another, and 60 for every other.
+memory is some 700 bytes a fingerprint that shares its formulas with another, and 60 for every other.
 """
 
 import math
@@ -10,7 +10,8 @@ import math
 import numpy as np
 from numba import njit
 
-from amt.curate.fingerprint import after, contrasting, spread
+from amt.curate.fingerprint import after, spread
+from amt.curate.senses import COMPARING, GROUP_OF, add, count_of
 from amt.params import NearDuplicates
 
 # Rows of a larger bucket are compared with its first row only; all of them share their formulas already.
@@ -35,23 +36,29 @@ def sharing(values: np.ndarray) -> np.ndarray:
 
 
 class Clusters:
-    """Joins places that are one problem, unless what they know of right answers contradicts."""
+    """Joins places that are one problem, unless what they know of right answers contradicts or their words do.
 
-    def __init__(self, truth_starts: np.ndarray, truths: np.ndarray):
+    Both are asked of all members of two clusters: a row with neither "more" nor "fewer" joins no two that have them.
+    """
+
+    def __init__(self, truth_starts: np.ndarray, truths: np.ndarray, comparing: np.ndarray):
         """
         Args:
             truth_starts: [N + 1] where each place's truths begin.
             truths: [all, 2] uint64: what is asked, its answer.
+            comparing: [N, senses.WIDTH] uint64.
         """
         self.root = np.arange(len(truth_starts) - 1)
         """[N] int64: a place of the same cluster that comes no later; the first of all is its own."""
         self._truths = truth_starts, truths
+        self._span = comparing.copy(), comparing.copy()
+        """Of each root the smallest and the largest counts of its cluster."""
         self._next = np.full(len(self.root), -1)
         self._last = np.arange(len(self.root))
 
     def join(self, pairs: np.ndarray) -> None:
         """Join [P, 2] places, in order; a pair that contradicts each other stays apart."""
-        _join(pairs, self.root, self._next, self._last, *self._truths)
+        _join(pairs, self.root, self._next, self._last, *self._truths, *self._span, GROUP_OF)
 
     def apart(self, pairs: np.ndarray) -> np.ndarray:
         """Those of the pairs that are not in one cluster yet."""
@@ -68,17 +75,19 @@ def join_near(
     formulas: np.ndarray,
     comparing: np.ndarray,
     in_order: np.ndarray,
+    bag: np.ndarray,
     numbers: np.ndarray,
     settings: NearDuplicates,
 ) -> np.ndarray:
-    """Join what is near and has its numbers in the same order.
+    """Join what is near and has its numbers and variables in the same order.
 
     Args:
         signatures: [N, permutations] uint16.
-        formulas, comparing, in_order, numbers: [N], marks of amt.curate.fingerprint.
+        formulas, comparing, in_order, bag, numbers: [N, ...], marks of amt.curate.fingerprint.
 
     Returns:
-        [P, 2] pairs, in order, that are near, have their numbers in another order and are not in one cluster.
+        [P, 2] pairs, in order, that are near and not in one cluster, and doubtful: their numbers are in another order,
+        or the very same words are.
     """
     permutations = signatures.shape[1]
     width = permutations // settings.bands
@@ -92,8 +101,11 @@ def join_near(
         order = np.argsort(keys, kind="stable")
         start = 0
         while start < len(order):
-            pairs, start = _near_pairs(order, start, keys, signatures, comparing, needed, needed_of, clusters.root)
-            certain = in_order[pairs[:, 0]] == in_order[pairs[:, 1]]
+            pairs, start = _near_pairs(
+                order, start, keys, signatures, comparing, GROUP_OF, COMPARING, needed, needed_of, clusters.root
+            )
+            left, right = pairs.T
+            certain = (in_order[left] == in_order[right]) & (bag[left] != bag[right])
             clusters.join(pairs[certain])
             doubtful.append(pairs[~certain])
     return clusters.apart(np.unique(np.concatenate(doubtful), axis=0))
@@ -143,7 +155,7 @@ def _roots(root, places):
 
 
 @njit(cache=True)
-def _near_pairs(order, start, keys, signatures, comparing, needed, needed_of, root):
+def _near_pairs(order, start, keys, signatures, comparing, group_of, comparisons, needed, needed_of, root):
     """Pairs of one bucket, the preferred place first, that are not in one cluster yet and alike enough.
 
     Returns:
@@ -160,13 +172,16 @@ def _near_pairs(order, start, keys, signatures, comparing, needed, needed_of, ro
             left = order[first]
             for second in range(first + 1, end):
                 right = order[second]
-                if _root_of(root, left) == _root_of(root, right) or contrasting(comparing[left], comparing[right]):
+                if _root_of(root, left) == _root_of(root, right):
                     continue
-                least = needed_of[left] if comparing[left] == comparing[right] else needed
                 equal = 0
                 for number in range(signatures.shape[1]):
                     equal += signatures[left, number] == signatures[right, number]
-                if equal < least:
+                if equal < needed and (
+                    equal < needed_of[left] or not _compare_alike(comparisons, comparing[left], comparing[right])
+                ):
+                    continue
+                if _contrasting(group_of, comparing[left], comparing[left], comparing[right], comparing[right]):
                     continue
                 if count == len(pairs):
                     pairs = np.concatenate((pairs, np.empty_like(pairs)))
@@ -177,7 +192,50 @@ def _near_pairs(order, start, keys, signatures, comparing, needed, needed_of, ro
 
 
 @njit(cache=True)
-def _join(pairs, root, following, last, truth_starts, truths):
+def _compare_alike(senses, counts, others):
+    """Whether two texts have the first senses equally often."""
+    differing = 0
+    for sense in range(senses):
+        differing += count_of(counts, sense) != count_of(others, sense)
+    return differing == 0
+
+
+@njit(cache=True)
+def _contrasting(group_of, least, most, other_least, other_most):
+    """Whether of two clusters each has more of one sense of a group than the other: "more" stands where "less" stood.
+
+    Args:
+        least, most: [WIDTH] counts, of each sense the smallest and the largest of a cluster's rows.
+    """
+    sense = 0
+    while sense < len(group_of):
+        group = group_of[sense]
+        mine, theirs = -1, -1
+        while sense < len(group_of) and group_of[sense] == group:
+            more = count_of(most, sense) > count_of(other_least, sense)
+            less = count_of(other_most, sense) > count_of(least, sense)
+            if (more and theirs >= 0) or (less and mine >= 0):
+                return True
+            if more:
+                mine = sense
+            if less:
+                theirs = sense
+            sense += 1
+    return False
+
+
+@njit(cache=True)
+def _widen(senses, least, most, other_least, other_most):
+    """Let the counts of a cluster span those of another."""
+    for sense in range(senses):
+        if count_of(other_least, sense) < count_of(least, sense):
+            add(least, sense, count_of(other_least, sense) - count_of(least, sense))
+        if count_of(other_most, sense) > count_of(most, sense):
+            add(most, sense, count_of(other_most, sense) - count_of(most, sense))
+
+
+@njit(cache=True)
+def _join(pairs, root, following, last, truth_starts, truths, least, most, group_of):
     """Union of each pair's clusters, unless a member of one contradicts a member of the other.
 
     From a cluster's root hang by `following` the members that it learnt something from; `last` is the end.
@@ -189,9 +247,10 @@ def _join(pairs, root, following, last, truth_starts, truths):
         if right < left:
             left, right = right, left
         agree, has_news = _compared(left, right, following, truth_starts, truths)
-        if not agree:
+        if not agree or _contrasting(group_of, least[left], most[left], least[right], most[right]):
             continue
         root[right] = left
+        _widen(len(group_of), least[left], most[left], least[right], most[right])
         if has_news:
             following[last[left]] = right
             last[left] = last[right]

@@ -1,4 +1,4 @@
-"""What of a query decides which others it duplicates: some 300 bytes, whatever its length.
+"""What of a query decides which others it duplicates: some 500 bytes, whatever its length.
 
 Invariant: a fingerprint depends on its own row and the settings alone, so those of a shard are made once, beside other
 shards, and a changed source makes only its own anew. `amt.curate.unique` compares fingerprints and hardly ever a text.
@@ -6,10 +6,11 @@ shards, and a changed source makes only its own anew. `amt.curate.unique` compar
 Marks of a text (hashes, equal for equal content):
 
     exact       its tokens in order (amt.curate.normal_form)
-    formulas    how often each run of numbers, signs, brackets and single letters occurs, and each word that does an
-                operator's work: two wordings of one problem share them exactly
-    comparing   how often each sense of "more", "first", "sum" and the like occurs; see `contrasting`
-    in_order    its numbers in order; "three" counts as 3
+    formulas    how often each run of numbers, signs, brackets and single letters occurs, each word that does an
+                operator's work, and each name (AB, ELLIPSE): two wordings of one problem share them exactly
+    comparing   how often each sense of "more", "first", "radius" and the like occurs; see amt.curate.senses
+    in_order    its numbers, single letters and names in order; "three" counts as 3
+    bag         its words and signs in any order
     signature   MinHash (Broder 1997) of its word shingles; a text shorter than a shingle is one shingle
 
 `truths` is what the row knows of right answers.
@@ -29,6 +30,7 @@ from numba import njit
 from amt.curate.normal_form import (
     CLOSING,
     CURRENCY,
+    NAME,
     NUMBER,
     NUMBER_WORDS,
     OPENING,
@@ -38,6 +40,7 @@ from amt.curate.normal_form import (
     hash_of,
     tokenize,
 )
+from amt.curate.senses import MOST, SENSES, WIDTH, add, count_of
 from amt.params import Fingerprint
 from amt.rows import FINGERPRINT, QUERY, TableWriter, batches, canonical_json
 
@@ -45,39 +48,13 @@ TEXTS_AT_ONCE = 2048
 
 # Two texts that differ in one of these are two problems, like those that differ in an operator.
 _STRICT_WORDS = frozenset(
-    """not no never without none nor except odd even positive negative nonnegative true false prime
+    """not no never without none nor neither except consecutive odd even positive negative nonnegative true false prime
     le ge leq geq lt gt neq ne approx equiv cdot div pm mp cup cap subset supset sin cos tan sec csc cot log ln sqrt
     min max""".split()
 )
-# Ordinary text has these all over, so an edit may add or take away one; exchanged for another of its group it makes
-# another problem. Groups of senses, senses of words.
-_CONTRASTS = tuple(
-    tuple(frozenset(sense.split()) for sense in group)
-    for group in (
-        ("more greater larger bigger higher longer older", "less fewer smaller lower shorter younger"),
-        (
-            "most maximum maximal largest greatest biggest highest longest oldest maximize",
-            "least minimum minimal smallest fewest lowest shortest youngest minimize",
-        ),
-        ("first", "last", "before", "after"),
-        (
-            "sum plus add added adding",
-            "difference minus subtract subtracted subtracting",
-            "product times multiply multiplied multiplying",
-            "quotient divide divided dividing",
-        ),
-        ("increase increases increased increasing ascending", "decrease decreases decreased decreasing descending"),
-        ("inside", "outside"),
-        ("above", "below"),
-        ("all every each", "any some"),
-    )
-)
-_ENDS = tuple(int(end) for end in np.cumsum([len(group) for group in _CONTRASTS]))
-"""Senses are numbered through; where the next group begins."""
-_COUNT_BITS, _MOST = 3, 7  # 21 senses fit into 64 bits
 _SINGLE_LETTERS = frozenset("bcdefghjklmnopqrstuvwxyz")  # "a" and "i" are words
 _COUNTS, _IN_A_RUN, _IS_A_NUMBER, _CONTRASTS_FROM = 1, 2, 3, 4
-_SLOTS = 1024
+_SLOTS = 4096
 
 
 @dataclass(frozen=True)
@@ -89,8 +66,10 @@ class Marks:
     formulas: np.ndarray
     """[N] uint64"""
     comparing: np.ndarray
-    """[N] uint64: 3 bits a sense."""
+    """[N, senses.WIDTH] uint64"""
     in_order: np.ndarray
+    """[N] uint64"""
+    bag: np.ndarray
     """[N] uint64"""
     numbers: np.ndarray
     """[N] int32: how many numbers."""
@@ -112,7 +91,7 @@ def fingerprints_of(rows: pa.Table, settings: Fingerprint) -> pa.Table:
         return FINGERPRINT.empty_table()
     parts = [marks(texts[start : start + TEXTS_AT_ONCE], settings) for start in range(0, len(texts), TEXTS_AT_ONCE)]
     found = [np.concatenate([getattr(part, name) for part in parts]) for name in Marks.__dataclass_fields__]
-    exact, formulas, comparing, in_order, numbers, signatures = found
+    exact, formulas, comparing, in_order, bag, numbers, signatures = found
     starts, pairs = truths_of(rows)
     return pa.table(
         [
@@ -120,16 +99,22 @@ def fingerprints_of(rows: pa.Table, settings: Fingerprint) -> pa.Table:
             pa.array(exact[:, 0]),
             pa.array(exact[:, 1]),
             pa.array(formulas),
-            pa.array(comparing),
+            _binary(comparing),
             pa.array(in_order),
+            pa.array(bag),
             pa.array(numbers),
             pa.ListArray.from_arrays(pa.array(starts, pa.int32()), pa.array(pairs.ravel(), pa.uint64())),
-            pa.FixedSizeBinaryArray.from_buffers(
-                pa.binary(2 * settings.permutations), len(texts), [None, pa.py_buffer(signatures.tobytes())]
-            ).cast(pa.binary()),
+            _binary(signatures),
         ],
         schema=FINGERPRINT,
     )
+
+
+def _binary(matrix: np.ndarray) -> pa.Array:
+    """A value a line; `matrix_of` reads them again."""
+    size = matrix.itemsize * matrix.shape[1]
+    buffers = [None, pa.py_buffer(matrix.tobytes())]
+    return pa.FixedSizeBinaryArray.from_buffers(pa.binary(size), len(matrix), buffers).cast(pa.binary())
 
 
 def texts_of(rows: pa.Table) -> list[str]:
@@ -143,11 +128,13 @@ def texts_of(rows: pa.Table) -> list[str]:
 
 def marks(texts: list[str], settings: Fingerprint) -> Marks:
     found = tokenize(texts)
-    exact, formulas, comparing, in_order, numbers = _marks(found.starts, found.kinds, found.hashes, *_roles())
+    exact, formulas, comparing, in_order, bag, numbers = _marks(
+        found.starts, found.kinds, found.hashes, WIDTH, *_roles()
+    )
     for number in np.flatnonzero(np.diff(found.starts) == 0):  # only emoji, say: such a text stands for itself
         digest = hashlib.blake2b(texts[number].strip().encode(), digest_size=24).digest()
         exact[number, 0], exact[number, 1], formulas[number] = np.frombuffer(digest, dtype=np.uint64)
-    return Marks(exact, formulas, comparing, in_order, numbers, minhash(found, settings))
+    return Marks(exact, formulas, comparing, in_order, bag, numbers, minhash(found, settings))
 
 
 def minhash(found: Tokens, settings: Fingerprint) -> np.ndarray:
@@ -191,13 +178,13 @@ def truths_of(rows: pa.Table) -> tuple[np.ndarray, np.ndarray]:
     return np.cumsum(starts), np.array(flat, dtype=np.uint64).reshape(-1, 2)
 
 
-def signature_matrix(column: pa.ChunkedArray) -> np.ndarray:
-    """[N, permutations] uint16 of the column `signature`."""
+def matrix_of(column: pa.ChunkedArray, kind: type[np.unsignedinteger]) -> np.ndarray:
+    """[N, width] of the column `signature` (uint16) or `comparing` (uint64)."""
     parts = []
     for chunk in column.chunks:
         starts = np.frombuffer(chunk.buffers()[1], dtype=np.int32)[chunk.offset :][: len(chunk) + 1]
         values = np.frombuffer(chunk.buffers()[2], dtype=np.uint8)[starts[0] : starts[-1]]
-        parts.append(values.view(np.uint16).reshape(len(chunk), -1))
+        parts.append(values.view(kind).reshape(len(chunk), -1))
     return np.concatenate(parts)
 
 
@@ -206,7 +193,7 @@ def _normal_hashes(texts: list[str]) -> list[int]:
     if not texts:
         return []
     found = tokenize(texts)
-    exact, *_ = _marks(found.starts, found.kinds, found.hashes, *_roles())
+    exact, *_ = _marks(found.starts, found.kinds, found.hashes, WIDTH, *_roles())
     alone = np.diff(found.starts) == 0
     return [_hash(text.strip()) if alone[number] else int(exact[number, 0]) for number, text in enumerate(texts)]
 
@@ -222,10 +209,9 @@ GROUND_TRUTH = _hash("ground_truth")
 @functools.cache
 def _roles() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """A hash table of words that are more than words: [slots] hash (0: free), role, and of numbers the digits' hash."""
-    hashes, roles, values = (np.zeros(_SLOTS, dtype=kind) for kind in (np.uint64, np.uint8, np.uint64))
+    hashes, roles, values = (np.zeros(_SLOTS, dtype=kind) for kind in (np.uint64, np.uint16, np.uint64))
     entries = [(word, _COUNTS, word) for word in sorted(_STRICT_WORDS)]
-    senses = [sense for group in _CONTRASTS for sense in group]
-    entries += [(word, _CONTRASTS_FROM + number, word) for number, sense in enumerate(senses) for word in sorted(sense)]
+    entries += [(word, _CONTRASTS_FROM + number, word) for number, sense in enumerate(SENSES) for word in sorted(sense)]
     entries += [(letter, _IN_A_RUN, letter) for letter in sorted(_SINGLE_LETTERS)]
     entries += [(word, _IS_A_NUMBER, digits) for word, digits in sorted(NUMBER_WORDS.items())]
     for word, role, value in entries:
@@ -251,76 +237,76 @@ def after(value, following):
 
 
 @njit(cache=True)
-def contrasting(left, right):
-    """Whether of two marks `comparing` each has more of one sense of a group: "more" stands where "less" stood."""
-    sense = 0
-    for end in _ENDS:
-        left_has, right_has = False, False
-        while sense < end:
-            shift = np.uint64(_COUNT_BITS * sense)
-            mine, theirs = (left >> shift) & np.uint64(_MOST), (right >> shift) & np.uint64(_MOST)
-            left_has, right_has = left_has or mine > theirs, right_has or theirs > mine
-            sense += 1
-        if left_has and right_has:
-            return True
-    return False
-
-
-@njit(cache=True)
 def _role(table_hashes, table_roles, table_values, kind, token):
     """(role, hash that stands for the token in a run of a formula)"""
-    if kind == WORD:
+    if kind in (WORD, NAME):
         slot = token % np.uint64(_SLOTS)
         while table_hashes[slot]:
             if table_hashes[slot] == token:
                 return table_roles[slot], table_values[slot]
             slot = (slot + np.uint64(1)) % np.uint64(_SLOTS)
-        return np.uint8(0), token
+        return np.uint16(0), token
     if kind == CURRENCY:
-        return np.uint8(0), token
-    return np.uint8(_IS_A_NUMBER if kind == NUMBER else _IN_A_RUN), token
+        return np.uint16(0), token
+    return np.uint16(_IS_A_NUMBER if kind == NUMBER else _IN_A_RUN), token
 
 
 @njit(cache=True)
-def _marks(starts, kinds, hashes, table_hashes, table_roles, table_values):
-    """exact, formulas, comparing, in_order and numbers of Marks."""
+def _marks(starts, kinds, hashes, width, table_hashes, table_roles, table_values):
+    """exact, formulas, comparing, in_order, bag and numbers of Marks."""
     texts = len(starts) - 1
     exact = np.zeros((texts, 2), dtype=np.uint64)
     formulas = np.zeros(texts, dtype=np.uint64)
-    comparing = np.zeros(texts, dtype=np.uint64)
+    comparing = np.zeros((texts, width), dtype=np.uint64)
     in_order = np.zeros(texts, dtype=np.uint64)
+    bag = np.zeros(texts, dtype=np.uint64)
     numbers = np.zeros(texts, dtype=np.int32)
     for text in range(texts):
         whole, other, order, counted = np.uint64(1), np.uint64(2), np.uint64(3), np.uint64(4)
         run = np.uint64(0)
         computes = False  # a run of brackets alone is none
+        has_names = _has_names(kinds[starts[text] : starts[text + 1]])
+        only_brackets = True
         for place in range(starts[text], starts[text + 1]):
             token, kind = hashes[place], kinds[place]
             whole = after(whole, token)
             other = (other ^ token) * np.uint64(0xD6E8FEB86659FD93)
             other ^= other >> np.uint64(32)
+            is_bracket = kind in (OPENING, CLOSING)
+            if not is_bracket:
+                bag[text] += spread(token)
+                only_brackets = False
+            if kind == NAME and not has_names:
+                kind = WORD
             role, value = _role(table_hashes, table_roles, table_values, kind, token)
+            if role == _IS_A_NUMBER or kind == NAME or (role == _IN_A_RUN and kind == WORD):
+                order = after(order, value)
+                numbers[text] += role == _IS_A_NUMBER
             if role in (_IN_A_RUN, _IS_A_NUMBER):
                 run = after(run, value)
-                computes = computes or kind not in (OPENING, CLOSING)
-                if role == _IS_A_NUMBER:
-                    order = after(order, value)
-                    numbers[text] += 1
+                computes = computes or not is_bracket
                 continue
             if computes:
                 counted += spread(run)
             run, computes = np.uint64(0), False
-            if role == _COUNTS:
+            if role == _COUNTS or kind == NAME:
                 counted += spread(~value)
             elif role >= _CONTRASTS_FROM:
-                shift = np.uint64(_COUNT_BITS * (role - _CONTRASTS_FROM))
-                if (comparing[text] >> shift) & np.uint64(_MOST) < np.uint64(_MOST):
-                    comparing[text] += np.uint64(1) << shift
+                sense = role - _CONTRASTS_FROM
+                if count_of(comparing[text], sense) < np.uint64(MOST):
+                    add(comparing[text], sense, np.uint64(1))
         if computes:
             counted += spread(run)
         exact[text, 0], exact[text, 1] = whole, spread(other)
-        formulas[text], in_order[text] = counted, order
-    return exact, formulas, comparing, in_order, numbers
+        # "([)]" is no other wording of "([])": where nothing else is said, brackets are what is asked.
+        formulas[text], in_order[text] = whole if only_brackets else counted, order
+    return exact, formulas, comparing, in_order, bag, numbers
+
+
+@njit(cache=True)
+def _has_names(kinds):
+    """Whether words of capitals are names in this text; where most words are, all are written so."""
+    return 2 * (kinds == NAME).sum() < ((kinds == NAME) | (kinds == WORD)).sum()
 
 
 @njit(cache=True)

@@ -2,7 +2,7 @@
 
 Invariant: near duplicates have the same formulas (so the same numbers, operators, brackets and variables) and their
 numbers in the same context; comparing words may be more or fewer, but none stands in the place of its contrary; and no
-two of a cluster contradict each other in ground truth, instructions or the expected result of a test.
+two of a cluster, nor texts equal to them, contradict each other in ground truth, instructions or the result of a test.
 Of every cluster one row is kept: the one whose source stands first in source_order, then the one with the smallest
 row_id. How the rows lie in shards, before and after, decides nothing.
 
@@ -25,16 +25,21 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from amt.curate.clusters import Clusters, first_equal, join_near, sharing
-from amt.curate.fingerprint import GROUND_TRUTH, signature_matrix, texts_of
-from amt.curate.same_problem import same_number_contexts
+from amt.curate.fingerprint import GROUND_TRUTH, matrix_of, texts_of
+from amt.curate.same_problem import Sentence, same_work, sentences
+from amt.curate.senses import WIDTH
 from amt.errors import DataError
 from amt.ledger import Ledger, StageReport, total, write_report
 from amt.params import Unique
-from amt.rows import FINGERPRINT, QUERY, TableWriter, batches, canonical_json, row_groups
+from amt.rows import FINGERPRINT, QUERY, ROW_GROUP_ROWS, TableWriter, batches, canonical_json, row_groups
 
 REASONS = (None, "exact_duplicate", "near_duplicate")
-CANDIDATES_AT_ONCE = 2_000_000
-"""Whose signatures are in memory, some 256 bytes each."""
+CANDIDATES_AT_ONCE = 1_000_000
+"""Whose signatures and comparing words are in memory, some 700 bytes each. Rows with the same formulas are looked at
+together, however many they are: without numbers, signs and variables that is all prose of a corpus."""
+WAITING_ROWS, WAITING_LINES, OPEN_RUNS = 4 * ROW_GROUP_ROWS, 200_000, 256
+"""What all shards together hold until it is written: rows, lines of ledgers, and open files of those. More shards have
+smaller row groups."""
 
 _IDS = pa.schema([QUERY.field("row_id")])
 
@@ -51,7 +56,7 @@ class Corpus:
     lines: np.ndarray
     """[N] int64, by place."""
     marks: dict[str, np.ndarray]
-    """[N] each, by place: exact_high, exact_low, formulas, comparing, in_order, numbers."""
+    """[N] each, by place: exact_high, exact_low, formulas, in_order, bag, numbers."""
     truth_starts: np.ndarray
     truths: np.ndarray
     """By place, as amt.curate.clusters.Clusters takes them."""
@@ -93,11 +98,11 @@ def check_beside(queries: Path, fingerprints: Path) -> None:
 
 
 def read_corpus(fingerprints: Sequence[Path], source_order: Sequence[str]) -> Corpus:
-    names = ("exact_high", "exact_low", "formulas", "comparing", "in_order", "numbers")
+    names = ("exact_high", "exact_low", "formulas", "in_order", "bag", "numbers")
     ids: list[pa.ChunkedArray] = [pa.chunked_array([], pa.large_string())]
     columns = {name: [np.zeros(0, FINGERPRINT.field(name).type.to_pandas_dtype())] for name in names}
     counts, truths = [np.zeros(1, dtype=np.int64)], [np.zeros(0, dtype=np.uint64)]
-    wanted = pa.schema([field for field in FINGERPRINT if field.name != "signature"])
+    wanted = pa.schema([field for field in FINGERPRINT if field.name not in ("comparing", "signature")])
     for part in (part for path in fingerprints for part in batches(path, wanted)):
         ids.append(part["row_id"].cast(pa.large_string()))
         for name in names:
@@ -138,30 +143,47 @@ def duplicates(
 
     firsts = np.flatnonzero(reasons == 0)
     candidates = firsts[sharing(marks["formulas"][firsts])]
+    truths = _of_copies(corpus, originals)
     nearest = np.arange(len(originals))
     parts = math.ceil(len(candidates) / candidates_at_once)
     for part in range(parts):  # near duplicates have the same formulas, so they are in the same part
         places = candidates[marks["formulas"][candidates] % np.uint64(parts) == part]
         if len(places):
-            nearest[places] = _nearest(corpus, places, queries, fingerprints, settings)
+            nearest[places] = _nearest(corpus, truths, places, queries, fingerprints, settings)
         log.info("near duplicates: part %d of %d is done", part + 1, parts)
     reasons[nearest != np.arange(len(nearest))] = 2
     # A copy of a row that goes is a copy of what stays in its place.
     return reasons, nearest[originals]
 
 
+def _of_copies(corpus: Corpus, originals: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Starts and truths of all places; of equal texts the first knows what any knows, the preferred one first."""
+    owner = np.repeat(originals, np.diff(corpus.truth_starts))
+    asked = corpus.truths[:, 0]
+    order = np.lexsort((np.arange(len(owner)), asked, owner))
+    is_first = np.ones(len(order), dtype=bool)
+    is_first[1:] = (np.diff(owner[order]) != 0) | (np.diff(asked[order]) != 0)
+    chosen = order[is_first]
+    return np.searchsorted(owner[chosen], np.arange(len(originals) + 1)), corpus.truths[chosen]
+
+
 def _nearest(
-    corpus: Corpus, places: np.ndarray, queries: Sequence[Path], fingerprints: Sequence[Path], settings: Unique
+    corpus: Corpus,
+    truths: tuple[np.ndarray, np.ndarray],
+    places: np.ndarray,
+    queries: Sequence[Path],
+    fingerprints: Sequence[Path],
+    settings: Unique,
 ) -> np.ndarray:
     """Of each of some places the place of the row that stays instead."""
-    clusters = Clusters(*_taken(corpus.truth_starts, corpus.truths, places))
-    chosen = {name: corpus.marks[name][places] for name in ("formulas", "comparing", "in_order", "numbers")}
-    signatures = _signatures(fingerprints, corpus.lines[places])
-    doubtful = join_near(clusters, signatures, settings=settings.near_duplicates, **chosen)
-    texts = _texts(queries, corpus.lines[places], np.unique(doubtful))
+    comparing, signatures = _comparing_and_signatures(fingerprints, corpus.lines[places])
+    clusters = Clusters(*_taken(*truths, places), comparing)
+    chosen = {name: corpus.marks[name][places] for name in ("formulas", "in_order", "bag", "numbers")}
+    doubtful = join_near(clusters, signatures, comparing=comparing, settings=settings.near_duplicates, **chosen)
+    taken_apart = _sentences(queries, corpus.lines[places], np.unique(doubtful))
     for left, right in doubtful.tolist():
         pair = np.array([[left, right]])
-        if len(clusters.apart(pair)) and same_number_contexts(texts[left], texts[right]):
+        if len(clusters.apart(pair)) and same_work(taken_apart[left], taken_apart[right]):
             clusters.join(pair)
     return places[clusters.firsts()]
 
@@ -171,22 +193,23 @@ def shard_of(row_id: str, shards: int) -> int:
     return zlib.crc32(row_id.encode()) % shards
 
 
-def _signatures(fingerprints: Sequence[Path], lines: np.ndarray) -> np.ndarray:
-    """[N, permutations] uint16 of these lines."""
-    found = None
-    for numbers, part in _parts(fingerprints, FINGERPRINT, ["signature"], lines):
-        signatures = signature_matrix(part["signature"])
-        found = np.empty((len(lines), signatures.shape[1]), dtype=np.uint16) if found is None else found
-        found[numbers] = signatures
-    return found
+def _comparing_and_signatures(fingerprints: Sequence[Path], lines: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """[N, senses.WIDTH] uint64 and [N, permutations] uint16 of these lines."""
+    comparing, signatures = np.empty((len(lines), WIDTH), dtype=np.uint64), None
+    for numbers, part in _parts(fingerprints, FINGERPRINT, ["comparing", "signature"], lines):
+        comparing[numbers] = matrix_of(part["comparing"], np.uint64)
+        found = matrix_of(part["signature"], np.uint16)
+        signatures = np.empty((len(lines), found.shape[1]), dtype=np.uint16) if signatures is None else signatures
+        signatures[numbers] = found
+    return comparing, signatures
 
 
-def _texts(queries: Sequence[Path], lines: np.ndarray, wanted: np.ndarray) -> dict[int, str]:
-    """{number: text} of the wanted numbers of these lines."""
-    texts = {}
+def _sentences(queries: Sequence[Path], lines: np.ndarray, wanted: np.ndarray) -> dict[int, list[Sentence]]:
+    """{number: its sentences} of the wanted numbers of these lines."""
+    found = {}
     for numbers, part in _parts(queries, QUERY, ["query", "messages"], lines[wanted]):
-        texts |= zip(wanted[numbers].tolist(), texts_of(part), strict=True)
-    return texts
+        found |= zip(wanted[numbers].tolist(), map(sentences, texts_of(part)), strict=True)
+    return found
 
 
 def _parts(
@@ -224,11 +247,13 @@ def _write(
     place_of = np.empty(len(corpus.lines), dtype=np.int64)
     place_of[corpus.lines] = np.arange(len(place_of))
     answers = _other_answers(corpus, originals, queries)
-    books = [Ledger("unique") for _ in ledgers]
+    shares = {"buffer_rows": -(-WAITING_LINES // len(ledgers)), "most_runs": max(2, OPEN_RUNS // len(ledgers))}
+    books = [Ledger("unique", **shares) for _ in ledgers]
+    group_rows = min(ROW_GROUP_ROWS, -(-WAITING_ROWS // len(kept)))
     rows_in, rows_out = np.zeros(len(kept), dtype=np.int64), np.zeros(len(kept), dtype=np.int64)
     begin = 0
     with contextlib.ExitStack() as stack:
-        writers = [stack.enter_context(TableWriter(path, QUERY)) for path in kept]
+        writers = [stack.enter_context(TableWriter(path, QUERY, group_rows)) for path in kept]
         for rows in (part for path in queries for part in batches(path, QUERY)):
             places = place_of[begin : begin + len(rows)]
             begin += len(rows)

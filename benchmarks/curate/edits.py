@@ -71,9 +71,16 @@ _COMPARING = [
     ("maximum", "minimum"), ("maximal", "minimal"), ("largest", "smallest"), ("greatest", "least"),
     ("highest", "lowest"), ("longest", "shortest"), ("at most", "at least"), ("more than", "less than"),
     ("greater than", "less than"), ("ascending", "descending"), ("increasing", "decreasing"), ("sum of", "product of"),
+    # What real problems of one text differ in.
+    ("area", "perimeter"), ("radius", "diameter"), ("girls", "boys"), ("exactly", "at least"), ("second", "third"),
+    ("same", "different"), ("distinguishable", "indistinguishable"), ("row", "column"), ("heads", "tails"),
+    ("sine", "cosine"), ("union", "intersection"), ("average", "total"), ("red", "blue"), ("nickel", "dime"),
+    ("length", "width"), ("minutes", "hours"), ("inches", "feet"), ("cents", "dollars"), ("left", "right"),
+    ("mother", "father"), ("Monday", "Friday"), ("triangle", "quadrilateral"), ("third", "quarter"),
 ]  # fmt: skip
 _SWAPS = {left: right for pair in _SIGNS + _COMPARING for left, right in (pair, pair[::-1])}
-_SWAPS |= {"+": "-", "-": "+", "less than": "more than", "least": "greatest"}
+_SWAPS = {left.lower(): right for left, right in _SWAPS.items()}
+_SWAPS |= {"+": "-", "-": "+", "less than": "more than", "least": "greatest", "at least": "at most", "third": "second"}
 _WORDY = "|".join(sorted((word for pair in _COMPARING for word in pair), key=len, reverse=True))
 _OPERATOR = regex.compile(
     rf"(?<!\p{{L}})(?:{_WORDY})(?!\p{{L}})|\\(?:max|min|leq|geq|le|ge)(?!\p{{L}})|(?<![-=<>])(?:<=|>=|[<>])(?![<>=-])|[≤≥]",

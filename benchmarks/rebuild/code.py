@@ -178,7 +178,7 @@ CURATE = [
     Change(
         "amt/curate/normal_form.py",
         '"twice": "2",',
-        '"twice": "2",\n    "thrice": "3",',
+        '"twice": "2",\n    "fivefold": "5",',
         ("clean", "unique"),
     ),
     Change("amt/curate/fingerprint.py", 'frozenset("bcdefgh', 'frozenset("ibcdefgh', ("clean",)),

@@ -118,7 +118,7 @@ HARMLESS: list[tuple[str, str, Callable[[str], str]]] = [
     *((file, "imports in another order", imports_reversed) for file in (
         "amt/curate/decontaminate.py", "amt/sft/train.py", "amt/evaluation/run.py", "amt/grpo/pass_rates.py",
         "scripts/endpoint_for.py")),
-    ("amt/curate/same_problem.py", "same_number_contexts moved", moved_to_the_end("same_number_contexts")),
+    ("amt/curate/same_problem.py", "same_work moved", moved_to_the_end("same_work")),
     ("amt/rewards/math_answer.py", "last_boxed moved", moved_to_the_end("last_boxed")),
     ("amt/evaluation/report.py", "_gain moved", moved_to_the_end("_gain")),
     ("amt/sources/mathematics.py", "_stated moved", moved_to_the_end("_stated")),

@@ -1,9 +1,11 @@
 """Which rows are duplicates, and which of them stays."""
 
+import itertools
 import json
 import random
 
 import pytest
+import regex
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -88,12 +90,98 @@ def cluster_of(tmp_path_factory, texts, recipe):
         (["", ""], [None, "exact_duplicate"]),
         (["😀", "😡"], [None, None]),
         (["三加四是多少?", "三加五是多少?"], [None, None]),
+        (['"()"', '"[]"'], [None, None]),
+        ([f"{LONG} Cows are new but goats are not.", f"{LONG} Cows are not new but goats are."], [None, None]),
+        ([LONG, LONG.replace("? ", "?\n")], [None, "exact_duplicate"]),
     ],
 )
 def test_drops_copies_and_keeps_other_problems(run_unique, texts, reasons):
     rows = [query(text, f"openhermes_2_5:{number}") for number, text in enumerate(texts)]
     _, entries, _ = run_unique(*rows)
     assert [entries[row["row_id"]]["reason"] for row in rows] == reasons
+
+
+STEPS = "Take the number of your house and write it on a clean sheet of paper with a soft pencil. Now {} to it. Then \
+double the result. Now {} to it. What do you get in the end, when you have done all of this?"
+
+
+@pytest.mark.parametrize(
+    ("text", "one", "other"),
+    [
+        (f"{LONG} What is the {{}} of the meadow?", "area", "perimeter"),
+        (f"{LONG} Of the circle give the {{}}.", "radius", "center"),
+        (f"{LONG} Find the {{}} of both sets.", "union", "intersection"),
+        (f"{LONG} Give the {{}} of the angle.", "sine", "cosine"),
+        (f"{LONG} Take the {{}} of it.", "derivative", "integral"),
+        (f"{LONG} Take the {{}} root.", "square", "cube"),
+        (f"{LONG} Give the {{}} of all days.", "average", "total"),
+        (f"{LONG} Fill the {{}} of the table.", "row", "column"),
+        (f"{LONG} Say it in {{}}.", "percent", "permille"),
+        (f"{LONG} Say it in {{}}.", "cents", "dollars"),
+        (f"{LONG} A bucket weighs as many {{}}.", "kg", "mg"),
+        (f"{LONG} The {{}} milk them.", "girls", "boys"),
+        (f"{LONG} He sells {{}} some.", "at least", "exactly"),
+        (f"{LONG} It rains on the {{}} day.", "second", "third"),
+        (f"{LONG} It rains on the {{}} day.", "twentieth", "thirtieth"),
+        (f"{LONG} A {{}} of it is sour.", "third", "quarter"),
+        (f"{LONG} There are a {{}} of flies.", "dozen", "score"),
+        (f"{LONG} There are a {{}} flies.", "billion", "trillion"),
+        (f"{LONG} Then he has {{}} as many.", "triple", "quadruple"),
+        (f"{LONG} See chapter {{}} of the book.", "III", "VII"),
+        (f"{LONG} Arrange the letters of {{}}.", "ELLIPSE", "TARTAR"),
+        (f"{LONG} Arrange the letters of {{}}.", '"ellipse"', '"tartar"'),
+        (f"{LONG} Find {{}}.", "$DE$", "$DF$"),
+        (f"{LONG} def {{}}(rows): ...", "inorder", "preorder"),
+        (f"{LONG} Now divide {{}}.", "x by y", "y by x"),
+        ("小明有一些苹果和梨, 他的妹妹给了他{}个苹果, 他吃了一些以后还有很多, 请问他现在有多少水果?", "三", "五"),
+        ("小明有一些苹果和梨, 他的妹妹的苹果比他{}, 他吃了一些以后还有很多, 请问他现在有几个水果?", "多", "少"),
+        (STEPS, ("add 3", "add 5"), ("add 5", "add 3")),
+    ],
+)
+def test_one_word_in_the_place_of_another_is_another_problem(run_unique, text, one, other):
+    texts = [text.format(*([words] if isinstance(words, str) else words)) for words in (one, other)]
+    # With the same words, and another that says nothing, they are one problem.
+    texts.append(f"Well, {texts[0]}")
+    _, entries, _ = run_unique(*[query(text, f"openhermes_2_5:{number}") for number, text in enumerate(texts)])
+    assert [entries[f"openhermes_2_5:{number}"]["reason"] for number in range(3)] == [None, None, "near_duplicate"]
+
+
+@pytest.mark.parametrize(("one", "other"), [("more", "fewer"), ("the maximum", "the minimum")])
+def test_a_row_with_neither_word_does_not_join_two_that_are_contrary(run_unique, one, other):
+    text = LONG + " Say whether it is {}, and think of it for a while before you answer me."
+    kept, _, _ = run_unique(
+        *[query(text.format(word), f"a:{number}") for number, word in enumerate(["enough", one, other])]
+    )
+    assert len(kept) == 2
+
+
+def test_a_heavy_edit_is_found_by_its_numbers_and_not_without(run_unique):
+    """Half of the shingles are shared: enough of a text with numbers, too few of one without."""
+    heavy = LONG.replace("meadow behind the old mill", "grass near a large house").replace("farmer", "peasant")
+    plain, changed = (regex.sub(r"\d+", "some", text) for text in (LONG, heavy))
+    for one, other in ((LONG, heavy), (plain, changed)):
+        pairs = [set(itertools.pairwise(regex.findall(r"\w+", text.lower()))) for text in (one, other)]
+        assert 0.55 < len(pairs[0] & pairs[1]) / len(pairs[0] | pairs[1]) < 0.7
+    _, entries, _ = run_unique(query(LONG, "a:1"), query(heavy, "a:2"), query(plain, "b:1"), query(changed, "b:2"))
+    assert {key: entry["reason"] for key, entry in entries.items()} == {
+        "a:1": None, "a:2": "near_duplicate", "b:1": None, "b:2": None
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        [LONG, "Well, " + LONG, "Well then, " + LONG],  # what the second row knows holds for the first
+        [LONG, LONG.upper(), "Well then, " + LONG],  # and so does what an equal text knows
+    ],
+)
+def test_a_truth_that_only_another_member_knows_keeps_a_row_out(run_unique, texts):
+    rows = [
+        query(text, f"a:{number}", ground_truth=truth)
+        for number, (text, truth) in enumerate(zip(texts, [None, "5", "6"]))
+    ]
+    kept, _, _ = run_unique(*rows)
+    assert len(kept) == 2
 
 
 def test_keeps_the_row_of_the_preferred_source_then_of_the_smallest_id(run_unique, recipe):
