@@ -35,6 +35,8 @@ import regex
 from numba import njit
 
 # NFKC would turn x² into x2, 2² into 22, 5½ into 51/2 and 10₂ into 102.
+_OTHERWISE_SPELLED = regex.compile(r"[\p{No}⁺⁻ⁿ−‐‑‒–×·∗÷⁄∕≤≥≠′’∶]")
+"""What the three below are about: looked for first, since few texts have any."""
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿ", "0123456789+-n")
 _SUPERSCRIPT_RUN = regex.compile("[⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿ]+")
 _NUMBER_SIGN = regex.compile(r"\p{No}")
@@ -51,6 +53,8 @@ _SPELLINGS = str.maketrans(
     | {"≤": "<=", "≥": ">=", "≠": "!=", "′": "'", "’": "'", "∶": ":"}
 )
 
+BEYOND_CASES = 0x20000
+"""From this code point on no character has a case."""
 NUMBER, WORD, SIGN, CURRENCY, OPENING, CLOSING, NAME = 1, 2, 3, 4, 5, 6, 7
 """Kinds of tokens. A NAME is a word of two capitals or more (a segment AB), one in quotation marks, or what Python code
 defines (after def)."""
@@ -127,29 +131,30 @@ class Tokens:
     hashes: np.ndarray
     """[T] uint64 of the token's characters; never 0."""
     spans: np.ndarray
-    """[T, 2] int64: first character and end in `characters`."""
-    characters: str
-    """All texts, as their tokens are read: folded to one spelling and case."""
+    """[T, 2] int64: first character and end in `points`."""
+    points: np.ndarray
+    """[characters] uint32: all texts, as their tokens are read: folded to one spelling and case."""
 
     def words_of(self, text: int) -> list[str]:
         """The tokens of one text as strings."""
-        first, end = self.starts[text], self.starts[text + 1]
-        return [self.characters[left:right] for left, right in self.spans[first:end].tolist()]
+        spans = self.spans[self.starts[text] : self.starts[text + 1]]
+        if not len(spans):
+            return []
+        first = spans[0, 0]
+        characters = self.points[first : spans[-1, 1]].tobytes().decode("utf-32-le", "surrogatepass")
+        return [characters[left:right] for left, right in (spans - first).tolist()]
 
 
 def tokenize(texts: Sequence[str]) -> Tokens:
     """Take texts apart. A batch of some thousand is best: its characters are held four times over."""
-    spelled = [_one_spelling(text) for text in texts]
+    spelled = [text if text.isascii() and _is_plain(text) else _one_spelling(text) for text in texts]
     characters = _BETWEEN.join(spelled)
     if characters.count(_BETWEEN) >= len(texts):
         characters = _BETWEEN.join([text.replace(_BETWEEN, " ") for text in spelled])
-    folded = characters.casefold()
-    written, points = (
-        np.frombuffer(spelling.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
-        for spelling in (characters, folded)
-    )
+    written = np.frombuffer(characters.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+    points = _folded(written, _folding())
     starts, kinds, hashes, spans = _scan(written, points, _character_classes(), len(texts))
-    return Tokens(starts, kinds, hashes, spans, folded)
+    return Tokens(starts, kinds, hashes, spans, points)
 
 
 def tokens(text: str) -> list[str]:
@@ -172,11 +177,18 @@ def hash_of(token: str) -> int:
     return int(_hash(np.frombuffer(token.encode("utf-32-le"), dtype=np.uint32)))
 
 
+def _is_plain(text: str) -> bool:
+    """Whether an ASCII text has nothing that _one_spelling looks at."""
+    return "*" not in text and "&" not in text and "-" not in text
+
+
 def _one_spelling(text: str) -> str:
     if not text.isascii():
-        text = _SUPERSCRIPT_RUN.sub(lambda run: "^" + run[0].translate(_SUPERSCRIPTS), text)
-        text = _NUMBER_SIGN.sub(r" \g<0>", text).translate(_SPELLINGS)
-        text = unicodedata.normalize("NFKC", text).translate(_SPELLINGS)
+        if _OTHERWISE_SPELLED.search(text):
+            text = _SUPERSCRIPT_RUN.sub(lambda run: "^" + run[0].translate(_SUPERSCRIPTS), text)
+            text = _NUMBER_SIGN.sub(r" \g<0>", text).translate(_SPELLINGS)
+        if not unicodedata.is_normalized("NFKC", text):
+            text = unicodedata.normalize("NFKC", text).translate(_SPELLINGS)
         if len(text.casefold()) > len(text):  # the compiled scan needs a folded character for each
             text = "".join([one.casefold() if len(one.casefold()) > 1 else one for one in text])
     if "*" in text:
@@ -186,6 +198,23 @@ def _one_spelling(text: str) -> str:
     if "&" in text and ("\\\\" in text or "\\begin" in text):
         text = _COLUMN.sub(" ", text)
     return text
+
+
+@functools.cache
+def _folding() -> np.ndarray:
+    """[number of code points] uint32: each character without case; those that fold to several stay."""
+    folding = np.arange(0x110000, dtype=np.uint32)
+    folded = [chr(point).casefold() for point in range(BEYOND_CASES)]
+    folding[:BEYOND_CASES] = [ord(one) if len(one) == 1 else point for point, one in enumerate(folded)]
+    return folding
+
+
+@njit(cache=True)
+def _folded(written, folding):
+    points = np.empty_like(written)
+    for place, point in enumerate(written):
+        points[place] = folding[point]
+    return points
 
 
 @functools.cache

@@ -7,7 +7,7 @@ import regex
 from hypothesis import given
 from hypothesis import strategies as st
 
-from amt.curate.normal_form import normal_form, tokenize, tokens
+from amt.curate.normal_form import BEYOND_CASES, normal_form, tokenize, tokens
 
 ALONE = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}]"
 LETTER = rf"(?!{ALONE})\p{{L}}"
@@ -169,3 +169,7 @@ def test_tokens_of_one_spelling_are_found_again_in_their_own_text(text):
     again = " ".join(tokens(text))
     if regex.search(r"\p{No}|[^\P{M}]|[!':*#&\\\\-]", again) is None:
         assert tokens(again) == TOKEN.findall(again)
+
+
+def test_no_character_with_a_case_is_overlooked():
+    assert not [point for point in range(BEYOND_CASES, 0x110000) if chr(point).casefold() != chr(point)]
