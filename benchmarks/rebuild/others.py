@@ -394,7 +394,7 @@ def _spoilt(name: str) -> Change:
 def undone_edits() -> list[Edit]:
     """Built with the edit, then taken back: all comes from the cache."""
     pairs: dict[str, tuple[str, str, str, tuple[str, ...]]] = {
-        "a setting of unique": ("params.yaml", "jaccard: 0.75\n", "jaccard: 0.72\n", ("unique",)),
+        "a setting of unique": ("params.yaml", "jaccard: 0.72\n", "jaccard: 0.73\n", ("unique",)),
         "a setting of SFT": (
             "params.yaml",
             "learning_rate: 0.004\n  epochs",

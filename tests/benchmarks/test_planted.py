@@ -4,6 +4,7 @@ import random
 import re
 import unicodedata
 from collections import Counter
+from difflib import SequenceMatcher
 from string import Formatter
 
 import pyarrow.parquet as pq
@@ -122,9 +123,9 @@ def test_operator_variants_keep_their_numbers_and_differ_in_one_place(pairs):
     for original, variant in pairs["operator"]:
         assert original != variant
         assert numbers(original) == numbers(variant)
-        left, right = original.split(), variant.split()
-        assert len(left) == len(right)
-        assert sum(one != other for one, other in zip(left, right)) == 1
+        same = SequenceMatcher(None, original.split(), variant.split(), autojunk=False).get_opcodes()
+        ((_, first, last, _, _),) = (change for change in same if change[0] != "equal")
+        assert last - first <= 2  # "at least" is one
 
 
 @pytest.mark.parametrize(
