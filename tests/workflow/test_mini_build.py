@@ -93,7 +93,7 @@ def test_a_row_is_traced_from_the_raw_file_to_reinforcement_learning(built):
     *life, in_short = built.do("amt", "trace", row_id).splitlines()
     assert life[0] == row_id
     told = dict(re.split(r"  +", line.strip(), maxsplit=1) for line in life[1:] if not line.startswith("  response "))
-    assert re.fullmatch(rf"came in; row \d+ \(from 0\) of data/raw/{source}/", told["collect"])
+    assert re.fullmatch(rf"came in; row \d+ \(from 0\) of data/raw/{source}/, .+", told["collect"])
     assert told["unique"] == told["clean"] == told["decontaminate"] == "kept"
     assert re.fullmatch(r"kept \(\d of 6 passed\)", told["pass rates"])
     steps = json.loads(used[0]["detail"])["steps"]
