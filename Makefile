@@ -20,7 +20,7 @@ run: env ## Build what params.yaml describes: rows -> SFT -> GRPO -> report
 	@python -m scripts.run
 
 test: env ## All tests (TESTS=tests/curate for some)
-	@python -m pytest -n 2 --dist loadfile $(TESTS)
+	@python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(TESTS)
 
 bench-rebuild: env ## Some 230 edits, one at a time: what must run after each, and what snakemake and dvc do
 	@python -m benchmarks.rebuild

@@ -9,6 +9,14 @@ import pytest
 os.environ.setdefault("AMT_TRACKING", "off")
 
 
+LONGEST = ("test_mini_build.py", "test_rebuild_small.py")
+"""Of a file each worker takes all tests: the files of some minutes come first, so that none ends alone."""
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: item.path.name not in LONGEST)
+
+
 _POOLS = []
 """Kept to the end: what was allocated from one goes back to it."""
 
