@@ -128,13 +128,24 @@ def texts_of(rows: pa.Table) -> list[str]:
 
 def marks(texts: list[str], settings: Fingerprint) -> Marks:
     found = tokenize(texts)
-    exact, formulas, comparing, in_order, bag, numbers = _marks(
-        found.starts, found.kinds, found.hashes, WIDTH, *_roles()
-    )
-    for number in np.flatnonzero(np.diff(found.starts) == 0):  # only emoji, say: such a text stands for itself
-        digest = hashlib.blake2b(texts[number].strip().encode(), digest_size=24).digest()
-        exact[number, 0], exact[number, 1], formulas[number] = np.frombuffer(digest, dtype=np.uint64)
+    exact = _exact_of(texts, found)
+    formulas, comparing, in_order, bag, numbers = _marks(found.starts, found.kinds, found.hashes, WIDTH, *_roles())
+    # Where nothing is said but brackets, or only emoji, that is what is asked.
+    formulas = np.where(_says_nothing(found.starts, found.kinds), exact[:, 0], formulas)
     return Marks(exact, formulas, comparing, in_order, bag, numbers, minhash(found, settings))
+
+
+def exact_marks(texts: list[str]) -> np.ndarray:
+    """[N, 2] uint64: the mark `exact` alone."""
+    return _exact_of(texts, tokenize(texts))
+
+
+def _exact_of(texts: list[str], found: Tokens) -> np.ndarray:
+    exact = _exact(found.starts, found.hashes)
+    for number in np.flatnonzero(np.diff(found.starts) == 0):  # only emoji, say: such a text stands for itself
+        digest = hashlib.blake2b(texts[number].strip().encode("utf-8", "surrogatepass"), digest_size=16).digest()
+        exact[number] = np.frombuffer(digest, dtype=np.uint64)
+    return exact
 
 
 def minhash(found: Tokens, settings: Fingerprint) -> np.ndarray:
@@ -190,12 +201,7 @@ def matrix_of(column: pa.ChunkedArray, kind: type[np.unsignedinteger]) -> np.nda
 
 def _normal_hashes(texts: list[str]) -> list[int]:
     """A hash of each text's normal form."""
-    if not texts:
-        return []
-    found = tokenize(texts)
-    exact, *_ = _marks(found.starts, found.kinds, found.hashes, WIDTH, *_roles())
-    alone = np.diff(found.starts) == 0
-    return [_hash(text.strip()) if alone[number] else int(exact[number, 0]) for number, text in enumerate(texts)]
+    return exact_marks(texts)[:, 0].tolist() if texts else []
 
 
 def _hash(text: str) -> int:
@@ -252,30 +258,47 @@ def _role(table_hashes, table_roles, table_values, kind, token):
 
 
 @njit(cache=True)
+def _exact(starts, hashes):
+    """[N, 2]: two hashes of each text's tokens in order."""
+    exact = np.empty((len(starts) - 1, 2), dtype=np.uint64)
+    for text in range(len(exact)):
+        whole, other = np.uint64(1), np.uint64(2)
+        for token in hashes[starts[text] : starts[text + 1]]:
+            whole = after(whole, token)
+            other = (other ^ token) * np.uint64(0xD6E8FEB86659FD93)
+            other ^= other >> np.uint64(32)
+        exact[text, 0], exact[text, 1] = whole, spread(other)
+    return exact
+
+
+@njit(cache=True)
+def _says_nothing(starts, kinds):
+    """[N]: whether a text has no tokens but brackets."""
+    nothing = np.empty(len(starts) - 1, dtype=np.bool_)
+    for text in range(len(nothing)):
+        nothing[text] = _no_brackets(kinds[starts[text] : starts[text + 1]]).sum() == 0
+    return nothing
+
+
+@njit(cache=True)
 def _marks(starts, kinds, hashes, width, table_hashes, table_roles, table_values):
-    """exact, formulas, comparing, in_order, bag and numbers of Marks."""
+    """formulas, comparing, in_order, bag and numbers of Marks."""
     texts = len(starts) - 1
-    exact = np.zeros((texts, 2), dtype=np.uint64)
     formulas = np.zeros(texts, dtype=np.uint64)
     comparing = np.zeros((texts, width), dtype=np.uint64)
     in_order = np.zeros(texts, dtype=np.uint64)
     bag = np.zeros(texts, dtype=np.uint64)
     numbers = np.zeros(texts, dtype=np.int32)
     for text in range(texts):
-        whole, other, order, counted = np.uint64(1), np.uint64(2), np.uint64(3), np.uint64(4)
+        order, counted = np.uint64(3), np.uint64(4)
         run = np.uint64(0)
         computes = False  # a run of brackets alone is none
         has_names = _has_names(kinds[starts[text] : starts[text + 1]])
-        only_brackets = True
         for place in range(starts[text], starts[text + 1]):
             token, kind = hashes[place], kinds[place]
-            whole = after(whole, token)
-            other = (other ^ token) * np.uint64(0xD6E8FEB86659FD93)
-            other ^= other >> np.uint64(32)
             is_bracket = kind in (OPENING, CLOSING)
             if not is_bracket:
                 bag[text] += spread(token)
-                only_brackets = False
             if kind == NAME and not has_names:
                 kind = WORD
             role, value = _role(table_hashes, table_roles, table_values, kind, token)
@@ -297,10 +320,8 @@ def _marks(starts, kinds, hashes, width, table_hashes, table_roles, table_values
                     add(comparing[text], sense, np.uint64(1))
         if computes:
             counted += spread(run)
-        exact[text, 0], exact[text, 1] = whole, spread(other)
-        # "([)]" is no other wording of "([])": where nothing else is said, brackets are what is asked.
-        formulas[text], in_order[text] = whole if only_brackets else counted, order
-    return exact, formulas, comparing, in_order, bag, numbers
+        formulas[text], in_order[text] = counted, order
+    return formulas, comparing, in_order, bag, numbers
 
 
 @njit(cache=True)

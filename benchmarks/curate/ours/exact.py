@@ -9,14 +9,9 @@ import pyarrow as pa
 
 from amt.curate.clusters import first_equal
 from amt.curate.fingerprint import TEXTS_AT_ONCE as AT_ONCE
-from amt.curate.fingerprint import marks, texts_of
-from amt.params import Fingerprint
+from amt.curate.fingerprint import exact_marks, texts_of
 from amt.rows import QUERY, batches
 from benchmarks.curate.peers.task import Removed, run
-
-# The least signature that there is: this one does not look at it.
-SETTINGS = Fingerprint(shingle_words=1, permutations=1)
-
 
 TEXTS = pa.schema([QUERY.field("query"), QUERY.field("messages")])
 IDS = pa.schema([QUERY.field("row_id")])
@@ -27,7 +22,7 @@ def marked(shard: Path) -> np.ndarray:
     parts = []
     for batch in batches(shard, TEXTS):
         texts = texts_of(batch)
-        parts += [marks(texts[first : first + AT_ONCE], SETTINGS).exact for first in range(0, len(texts), AT_ONCE)]
+        parts += [exact_marks(texts[first : first + AT_ONCE]) for first in range(0, len(texts), AT_ONCE)]
     return np.concatenate(parts)
 
 
@@ -45,6 +40,6 @@ def work(shards: list[Path]):
 
 
 if __name__ == "__main__":
-    marks(["compiled"], SETTINGS)  # before the clock starts and the workers fork
+    exact_marks(["compiled"])  # before the clock starts and the workers fork
     first_equal(np.zeros(1, dtype=np.uint64), np.zeros(1, dtype=np.uint64))
     run(work)
