@@ -38,3 +38,13 @@ def own_pool():
             pa.set_memory_pool(before)
 
     return own_pool
+
+
+@pytest.fixture
+def server():
+    """An endpoint that misbehaves on purpose."""
+    from tests.endpoints.server import Server
+
+    server = Server()
+    yield server
+    server.close()

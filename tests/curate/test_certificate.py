@@ -2,8 +2,6 @@
 
 import json
 import math
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -15,6 +13,7 @@ from amt.rows import QUERY, read_rows, write_rows
 from amt.standins.benchmarks import write_standin_benchmark
 from amt.standins.roles import reply
 from tests.curate.conftest import query
+from tests.curate.endpoint import Endpoint
 
 KINDS = ("verbatim", "light", "heavy", "embedded", "paraphrased", "translated")
 STRICT = {"cosine": 0.999, "cosine_without_numbers": 0.999}
@@ -22,42 +21,21 @@ NOT_ASKED = dict.fromkeys(KINDS, 0.0)
 
 
 class Writer:
-    """An OpenAI-compatible server that writes as the stand-in does, and then has `change(task, written)` say what it
-    answers and why it ended; "refused" is status 400."""
+    """Writes as the stand-in does, and then has `change(task, written)` say what it answers and why it ended."""
 
     def __init__(self):
         self.change = lambda task, written: (written, "stop")
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"writer": self}))
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-        self.address = f"http://127.0.0.1:{self.server.server_address[1]}/v1"
 
-
-class _Handler(BaseHTTPRequestHandler):
-    writer: Writer
-    protocol_version = "HTTP/1.1"
-
-    def do_POST(self):
-        request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        task = request["messages"][-1]["content"].rpartition("\nQuery:\n")[2]
-        written = reply(1, request["model"], request["messages"], request["seed"]).text
-        text, ended = self.writer.change(task, written)
-        status = 400 if ended == "refused" else 200
-        body = json.dumps({"choices": [{"message": {"content": text}, "finish_reason": ended}]}).encode()
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_):
-        pass
+    def answer(self, request, task):
+        return self.change(task, reply(1, request["model"], request["messages"], request["seed"]).text)
 
 
 @pytest.fixture
 def writer():
     writer = Writer()
-    yield writer
-    writer.server.shutdown()
-    writer.server.server_close()
+    with Endpoint(writer.answer) as endpoint:
+        writer.address = endpoint.address
+        yield writer
 
 
 @pytest.fixture

@@ -4,8 +4,6 @@ The models answer over HTTP: a server of this test that holds what each model sa
 """
 
 import json
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -14,21 +12,21 @@ from amt.endpoints.client import ChatClient
 from amt.rewards.math_answer import MathGrader
 from amt.rows import VOTE, read_rows
 from tests.curate.conftest import query
+from tests.curate.endpoint import Endpoint
 
 ROLES = ("teacher", "second_opinion", "clarity_judge", "rewriter")
 
 
 class Models:
-    """An OpenAI-compatible server. `says[role, problem]` holds the model's answers, given one after the other."""
+    """`says[role, problem]` holds the model's answers, given one after the other."""
 
     def __init__(self):
         self.says = {}
         self.asked = []
-        handler = type("Handler", (_Handler,), {"models": self})
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
-    def answer(self, role, problem):
+    def answer(self, request, problem):
+        compares = "\nMultiple choice:\n" in request["messages"][-1]["content"]
+        role = "rewriting_judge" if compares else request["model"]
         self.asked.append((role, problem))
         standard = {
             "teacher": [r"<think>…</think><answer>\boxed{5}</answer>"],
@@ -38,34 +36,15 @@ class Models:
             "rewriting_judge": ['{"same": true, "reason": ""}'],
         }
         given = self.says.get((role, problem), standard[role])
-        return given[(self.asked.count((role, problem)) - 1) % len(given)]
-
-
-class _Handler(BaseHTTPRequestHandler):
-    models: Models
-    protocol_version = "HTTP/1.1"
-
-    def do_POST(self):
-        request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        problem = request["messages"][-1]["content"].rpartition("\nQuery:\n")[2]
-        compares = "\nMultiple choice:\n" in request["messages"][-1]["content"]
-        text = self.models.answer("rewriting_judge" if compares else request["model"], problem)
-        body = json.dumps({"choices": [{"message": {"content": text}, "finish_reason": "stop"}]}).encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_):
-        pass
+        return given[(self.asked.count((role, problem)) - 1) % len(given)], "stop"
 
 
 @pytest.fixture
 def models():
     models = Models()
-    yield models
-    models.server.shutdown()
-    models.server.server_close()
+    with Endpoint(models.answer) as endpoint:
+        models.address = endpoint.address
+        yield models
 
 
 @pytest.fixture
@@ -73,8 +52,7 @@ def run_verify(run_stage_on, recipe, models, tmp_path):
     """Runs the stage; one request at a time, so that answers come in the order in which they are written down."""
 
     def run(rows, **changes):
-        address = f"http://127.0.0.1:{models.server.server_address[1]}/v1"
-        clients = {role: ChatClient(address, role, None, tmp_path / "cache", 1, role=role) for role in ROLES}
+        clients = {role: ChatClient(models.address, role, None, tmp_path / "cache", 1, role=role) for role in ROLES}
         kept, entries, _ = run_stage_on(
             verify_math,
             rows,

@@ -14,6 +14,7 @@ from collections import namedtuple
 from dataclasses import asdict, replace
 from pathlib import Path
 
+import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -310,7 +311,11 @@ def test_a_segment_that_another_process_reads_meanwhile_is_read_once(tmp_path):
     )
     command = [sys.executable, "-c", script, str(tmp_path / "here")]
     second = subprocess.Popen(command, env=os.environ | {"PYTHONPATH": str(ROOT)})
-    time.sleep(3)  # until it waits for the lock
+    opened = psutil.Process(second.pid)
+    while not any(file.path.endswith(DATABASE) for file in opened.open_files()):
+        assert second.poll() is None
+        time.sleep(0.05)
+    time.sleep(0.5)  # from there to the lock, which it waits for a minute
     # What the first process does; the content is gone, so that reading it again would fail.
     (tmp_path / "here" / "answers" / segment.name).write_bytes(b"")
     database.execute("INSERT INTO segments VALUES (?, 1)", (segment.name,))

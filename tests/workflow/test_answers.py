@@ -5,7 +5,6 @@ import shutil
 
 import pytest
 
-from tests.endpoints.server import Server
 from tests.workflow.asking import CLEAN, assert_nothing_to_do
 from tests.workflow.conftest import PROJECT
 
@@ -48,13 +47,6 @@ said.parent.mkdir(exist_ok=True)
 said.write_text("".join(reply.text + chr(10) for reply in client.complete(requests)))
 Path("ran").open("a").write("ask ")
 """
-
-
-@pytest.fixture
-def server():
-    server = Server()
-    yield server
-    server.close()
 
 
 @pytest.fixture
