@@ -7,7 +7,8 @@ Marks of a text (hashes, equal for equal content):
 
     exact       its tokens in order (amt.curate.normal_form)
     formulas    how often each run of numbers, signs, brackets and single letters occurs, each word that does an
-                operator's work, and each name (AB, ELLIPSE): two wordings of one problem share them exactly
+                operator's work, each name (AB, ELLIPSE), and each command of LaTeX but those of layout: two wordings
+                of one problem share them exactly
     comparing   how often each sense of "more", "first", "radius" and the like occurs; see amt.curate.senses
     in_order    its numbers, single letters and names in order; "three" counts as 3
     bag         its words and signs in any order
@@ -29,6 +30,7 @@ from numba import njit
 
 from amt.curate.normal_form import (
     CLOSING,
+    COMMAND,
     CURRENCY,
     NAME,
     NUMBER,
@@ -48,12 +50,28 @@ TEXTS_AT_ONCE = 2048
 
 # Two texts that differ in one of these are two problems, like those that differ in an operator.
 _STRICT_WORDS = frozenset(
-    """not no never without none nor neither except consecutive odd even positive negative nonnegative true false prime
-    le ge leq geq lt gt neq ne approx equiv cdot div pm mp cup cap subset supset sin cos tan sec csc cot log ln sqrt
-    min max""".split()
+    """not no never without none nor neither except consecutive distinct percent odd even positive negative nonnegative
+    true false prime le ge leq geq lt gt neq ne approx equiv cdot div pm mp cup cap subset supset sin cos tan sec csc
+    cot log ln sqrt min max""".split()
 )
+# So are two that differ in a command of LaTeX, whatever it does, but for these, which say how a formula looks,
+_LAYOUT = frozenset(
+    """text textbf textit textrm textsf texttt textsc emph underline mathrm mathbf mathit mathsf mathtt mathnormal
+    mathbb mathcal mathfrak mathscr boldsymbol bm operatorname mathop rm bf it sf tt cal mbox hbox fbox boxed phantom
+    left right middle big bigl bigr bigg biggl biggr displaystyle textstyle scriptstyle limits nolimits
+    quad qquad enspace thinspace hspace vspace hfill hskip vskip smallskip medskip bigskip noindent par newline
+    linebreak hline cline begin end item label ref tag caption centering includegraphics large small tiny footnotesize
+    normalsize color textcolor ldots dots cdots dotsc dotsb vdots ddots colon angle""".split()
+)
+# and these, of which the one is the other.
+_SAME_COMMANDS = {
+    "dfrac": "frac", "tfrac": "frac", "cfrac": "frac", "dbinom": "binom", "tbinom": "binom", "leq": "le",
+    "leqslant": "le", "geq": "ge", "geqslant": "ge", "neq": "ne", "to": "rightarrow", "land": "wedge", "lor": "vee",
+    "bmod": "mod", "varphi": "phi", "varepsilon": "epsilon", "varnothing": "emptyset", "degree": "circ",
+    "lvert": "vert", "rvert": "vert",
+}  # fmt: skip
 _SINGLE_LETTERS = frozenset("bcdefghjklmnopqrstuvwxyz")  # "a" and "i" are words
-_COUNTS, _IN_A_RUN, _IS_A_NUMBER, _CONTRASTS_FROM = 1, 2, 3, 4
+_COUNTS, _IN_A_RUN, _IS_A_NUMBER, _IS_LAYOUT, _CONTRASTS_FROM = 1, 2, 3, 4, 5
 _SLOTS = 4096
 
 
@@ -214,17 +232,22 @@ GROUND_TRUTH = _hash("ground_truth")
 
 @functools.cache
 def _roles() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """A hash table of words that are more than words: [slots] hash (0: free), role, and of numbers the digits' hash."""
+    """A hash table of words that are more than words, and of commands: [slots] key (0: free), role, hash of what it
+    stands for. The key of a word is its hash, that of a command this one's `spread`."""
     hashes, roles, values = (np.zeros(_SLOTS, dtype=kind) for kind in (np.uint64, np.uint16, np.uint64))
-    entries = [(word, _COUNTS, word) for word in sorted(_STRICT_WORDS)]
-    entries += [(word, _CONTRASTS_FROM + number, word) for number, sense in enumerate(SENSES) for word in sorted(sense)]
-    entries += [(letter, _IN_A_RUN, letter) for letter in sorted(_SINGLE_LETTERS)]
-    entries += [(word, _IS_A_NUMBER, digits) for word, digits in sorted(NUMBER_WORDS.items())]
-    for word, role, value in entries:
-        slot = hash_of(word) % _SLOTS
+    words = [(word, _COUNTS, word) for word in sorted(_STRICT_WORDS)]
+    words += [(word, _CONTRASTS_FROM + number, word) for number, sense in enumerate(SENSES) for word in sorted(sense)]
+    words += [(letter, _IN_A_RUN, letter) for letter in sorted(_SINGLE_LETTERS)]
+    words += [(word, _IS_A_NUMBER, digits) for word, digits in sorted(NUMBER_WORDS.items())]
+    commands = [(command, _IS_LAYOUT, command) for command in sorted(_LAYOUT)]
+    commands += [(command, _COUNTS, other) for command, other in sorted(_SAME_COMMANDS.items())]
+    entries = [(hash_of(word), role, value) for word, role, value in words]
+    entries += [(int(spread(np.uint64(hash_of(command)))), role, value) for command, role, value in commands]
+    for key, role, value in entries:
+        slot = key % _SLOTS
         while hashes[slot]:
             slot = (slot + 1) % _SLOTS
-        hashes[slot], roles[slot], values[slot] = hash_of(word), role, hash_of(value)
+        hashes[slot], roles[slot], values[slot] = key, role, hash_of(value)
     return hashes, roles, values
 
 
@@ -244,17 +267,28 @@ def after(value, following):
 
 @njit(cache=True)
 def _role(table_hashes, table_roles, table_values, kind, token):
-    """(role, hash that stands for the token in a run of a formula)"""
-    if kind in (WORD, NAME):
-        slot = token % np.uint64(_SLOTS)
-        while table_hashes[slot]:
-            if table_hashes[slot] == token:
-                return table_roles[slot], table_values[slot]
-            slot = (slot + np.uint64(1)) % np.uint64(_SLOTS)
-        return np.uint16(0), token
+    """(role, hash that stands for the token in a formula)"""
+    if kind == COMMAND:
+        found = _slot_of(table_hashes, spread(token))
+        if table_hashes[found]:
+            return table_roles[found], table_values[found]
+    if kind in (WORD, NAME, COMMAND):
+        found = _slot_of(table_hashes, token)
+        if table_hashes[found]:
+            return table_roles[found], table_values[found]
+        return np.uint16(_COUNTS if kind == COMMAND else 0), token
     if kind == CURRENCY:
         return np.uint16(0), token
     return np.uint16(_IS_A_NUMBER if kind == NUMBER else _IN_A_RUN), token
+
+
+@njit(cache=True)
+def _slot_of(table_hashes, key):
+    """Where a key stands, or the free slot where it would."""
+    slot = key % np.uint64(_SLOTS)
+    while table_hashes[slot] and table_hashes[slot] != key:
+        slot = (slot + np.uint64(1)) % np.uint64(_SLOTS)
+    return slot
 
 
 @njit(cache=True)
@@ -305,6 +339,8 @@ def _marks(starts, kinds, hashes, width, table_hashes, table_roles, table_values
             if role == _IS_A_NUMBER or kind == NAME or (role == _IN_A_RUN and kind == WORD):
                 order = after(order, value)
                 numbers[text] += role == _IS_A_NUMBER
+            if role == _IS_LAYOUT:
+                continue
             if role in (_IN_A_RUN, _IS_A_NUMBER):
                 run = after(run, value)
                 computes = computes or not is_bracket
@@ -327,7 +363,7 @@ def _marks(starts, kinds, hashes, width, table_hashes, table_roles, table_values
 @njit(cache=True)
 def _has_names(kinds):
     """Whether words of capitals are names in this text; where most words are, all are written so."""
-    return 2 * (kinds == NAME).sum() < ((kinds == NAME) | (kinds == WORD)).sum()
+    return 2 * (kinds == NAME).sum() < ((kinds == NAME) | (kinds == WORD) | (kinds == COMMAND)).sum()
 
 
 @njit(cache=True)

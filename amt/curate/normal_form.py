@@ -17,6 +17,7 @@ Texts are taken apart by compiled code, many at once. What a token is:
         C#  5 # 3      but not where a line begins, as headings do
         p & q          but not between the columns of LaTeX
         A\B            between numerals and letters that stand alone, without spaces
+        "5"            quotation marks around a numeral: in code they make it a text
 
 A hyphen within a word (well-known, x-axis) is no minus, and no token; nor is a hyphen or asterisk before the words of a
 list.
@@ -35,7 +36,7 @@ import regex
 from numba import njit
 
 # NFKC would turn x² into x2, 2² into 22, 5½ into 51/2 and 10₂ into 102.
-_OTHERWISE_SPELLED = regex.compile(r"[\p{No}⁺⁻ⁿ−‐‑‒–×·∗÷⁄∕≤≥≠′’∶]")
+_OTHERWISE_SPELLED = regex.compile(r"[\p{No}⁺⁻ⁿ−‐‑‒–×·∗÷⁄∕≤≥≠′’∶“”„]")
 """What the three below are about: looked for first, since few texts have any."""
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿ", "0123456789+-n")
 _SUPERSCRIPT_RUN = regex.compile("[⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿ]+")
@@ -50,14 +51,15 @@ _BULLET = re.compile(
 _COLUMN = regex.compile(r"(?<!\\)&")
 _SPELLINGS = str.maketrans(
     {"−": "-", "‐": "-", "‑": "-", "‒": "-", "–": "-", "×": "*", "·": "*", "∗": "*", "÷": "/", "⁄": "/", "∕": "/"}
-    | {"≤": "<=", "≥": ">=", "≠": "!=", "′": "'", "’": "'", "∶": ":"}
+    | {"≤": "<=", "≥": ">=", "≠": "!=", "′": "'", "’": "'", "∶": ":", "“": '"', "”": '"', "„": '"'}
 )
 
 BEYOND_CASES = 0x20000
 """From this code point on no character has a case."""
-NUMBER, WORD, SIGN, CURRENCY, OPENING, CLOSING, NAME = 1, 2, 3, 4, 5, 6, 7
+NUMBER, WORD, SIGN, CURRENCY, OPENING, CLOSING, NAME, COMMAND = 1, 2, 3, 4, 5, 6, 7, 8
 """Kinds of tokens. A NAME is a word of two capitals or more (a segment AB), one in quotation marks, or what Python code
-defines (after def)."""
+defines (after def). A COMMAND is a word of two letters or more after one backslash, as LaTeX has them; its characters
+are those of the word."""
 
 WITHOUT_SPACES = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}"
 """Scripts that are written without spaces, where a letter stands for a word."""
@@ -107,7 +109,7 @@ _BRACKET = regex.compile(f"{_PROPERTIES[_OPENING]}|{_PROPERTIES[_CLOSING]}", reg
 _BETWEEN = "\0"
 _EXCLAMATION, _EQUALS, _LESS, _GREATER, _HYPHEN, _QUOTE, _COLON, _POINT, _COMMA, _BRACE = map(ord, "!=<>-':.,}")
 _OPENING_PARENTHESIS, _HASH, _AMPERSAND, _BACKSLASH, _NEWLINE, _GRAVE = map(ord, "(#&\\\n`")
-_LEFT_QUOTE = ord("‘")
+_LEFT_QUOTE, _DOUBLE_QUOTE = map(ord, '‘"')
 _DELIMITERS = np.array(list(map(ord, "()[]")), dtype=np.uint32)
 _DEF = np.array(list(map(ord, "def ")), dtype=np.uint32)
 _APOSTROPHES = np.array(list(map(ord, "smdt")), dtype=np.uint32)  # x's, I'm, I'd, don't
@@ -127,7 +129,7 @@ class Tokens:
     starts: np.ndarray
     """[N + 1] int64: text n has the tokens from starts[n] up to starts[n + 1]."""
     kinds: np.ndarray
-    """[T] uint8: NUMBER, WORD, SIGN, CURRENCY, OPENING, CLOSING or NAME."""
+    """[T] uint8: NUMBER, WORD, SIGN, CURRENCY, OPENING, CLOSING, NAME or COMMAND."""
     hashes: np.ndarray
     """[T] uint64 of the token's characters; never 0."""
     spans: np.ndarray
@@ -259,8 +261,11 @@ def _scan(written, points, classes, texts):
             continue
         kind, end = _token_at(points, classes, here)
         if kind:
-            if kind == WORD and end > here + 1 and _is_name(written, classes, here, end):
-                kind = NAME
+            if kind == WORD and end > here + 1:
+                if _follows_backslash(written, here):
+                    kind = COMMAND
+                elif _is_name(written, classes, here, end):
+                    kind = NAME
             kinds[found] = kind
             hashes[found] = _hash(points[here:end])
             spans[found, 0] = here
@@ -269,6 +274,12 @@ def _scan(written, points, classes, texts):
         here = end
     starts[texts] = found
     return starts, kinds[:found].copy(), hashes[:found].copy(), spans[:found].copy()
+
+
+@njit(cache=True)
+def _follows_backslash(written, here):
+    """Whether one backslash stands here; two begin a new line of LaTeX."""
+    return here and written[here - 1] == _BACKSLASH and not (here >= 2 and written[here - 2] == _BACKSLASH)
 
 
 @njit(cache=True)
@@ -326,6 +337,8 @@ def _token_at(points, classes, here):
     if what & _CURRENCY:
         return CURRENCY, end
     if what & _SIGN:
+        return SIGN, end
+    if (point in (_QUOTE, _DOUBLE_QUOTE)) and _quotes_number(points, classes, here):
         return SIGN, end
     if point == _EXCLAMATION:
         return _exclamation_at(points, classes, here)
@@ -429,6 +442,24 @@ def _quote_at(points, classes, here):
         begin -= 1
     quoted = begin > 0 and points[begin - 1] in (_QUOTE, _LEFT_QUOTE, _GRAVE)
     return (0 if quoted else SIGN), end
+
+
+@njit(cache=True)
+def _quotes_number(points, classes, here):
+    """Whether this quotation mark and the next or the last one like it enclose a numeral and no more."""
+    end = here + 1
+    if end < len(points) and classes[points[end]] & _NUMERAL:
+        end = _end_of_number(points, classes, end)
+        return end < len(points) and points[end] == points[here] and not _is_in_a_word(points, classes, here - 1)
+    begin = here
+    while begin and (classes[points[begin - 1]] & _NUMERAL or points[begin - 1] in (_POINT, _COMMA)):
+        begin -= 1
+    return 0 < begin < here and points[begin - 1] == points[here] and not _is_in_a_word(points, classes, begin - 2)
+
+
+@njit(cache=True)
+def _is_in_a_word(points, classes, place):
+    return place >= 0 and classes[points[place]] & (_NUMERAL | _LETTER) != 0
 
 
 @njit(cache=True)

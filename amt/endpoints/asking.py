@@ -39,7 +39,7 @@ from amt.endpoints.completion import (
 from amt.endpoints.progress import Progress
 from amt.endpoints.spending import BudgetError, Charge, Terms, estimated_tokens
 from amt.endpoints.transport import proxy_of, retry_after_s
-from amt.errors import EndpointError
+from amt.errors import DataError, EndpointError
 from amt.rows import canonical_json
 
 log = logging.getLogger(__name__)
@@ -205,6 +205,10 @@ class Round:
             except BudgetError as error:
                 self._waiting.appendleft(question)
                 self._stop(self._out_of_money(error))
+                return False
+            except DataError as error:  # no room for more answers; those in flight are billed, and still fit
+                self._waiting.appendleft(question)
+                self._stop(error)
                 return False
             match taken:
                 case Taken.OURS:

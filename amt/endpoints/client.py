@@ -162,8 +162,8 @@ class ChatClient:
         What stays unusable is an answer like any other, kept for the next call too: one row must not stop a build.
 
         Raises:
-            EndpointError: most requests have no usable answer after `attempts`. Those answers are forgotten, so
-                that the next call asks again.
+            EndpointError: most requests, and more than one, have no usable answer after `attempts`. Those answers are
+                forgotten, so that the next call asks again.
         """
         parsed: dict[int, Parsed] = {}
         refused: dict[int, Unusable] = {}
@@ -182,7 +182,7 @@ class ChatClient:
                     again.append(number)
             asked = again
         waiting = [number for number in refused if number not in parsed]
-        if len(waiting) > LARGEST_UNUSABLE_SHARE * len(requests):
+        if len(waiting) > max(1, LARGEST_UNUSABLE_SHARE * len(requests)):  # one may always be
             self._forget([_another(requests[number], attempt) for number in waiting for attempt in range(attempts)])
             first = waiting[0]
             raise EndpointError(

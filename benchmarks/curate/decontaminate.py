@@ -88,7 +88,7 @@ def copies(items: list[Item], data: Path) -> dict[str, list[tuple[Item, str]]]:
         ]
     for kind, edit in EDITS.items():
         rng = random.Random(seed_for(SEED, "bench", kind))
-        chosen = rng.sample([item for item in items if item.benchmark != "arena_hard"], COPIES)
+        chosen = rng.sample(items, COPIES)
         planted[kind] = [(item, edit(item.text, rng)) for item in chosen]
     return planted
 

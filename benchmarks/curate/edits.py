@@ -67,6 +67,11 @@ _SUFFIXES = (
 
 # Each pair is swapped in either direction; left and right side are what stands in the text.
 _SIGNS = [(r"\max", r"\min"), (r"\leq", r"\geq"), (r"\le", r"\ge"), ("<=", ">="), ("≤", "≥"), ("<", ">")]
+_COMMANDS = [
+    (r"\binom", r"\frac"), (r"\sum", r"\prod"), (r"\lfloor", r"\lceil"), (r"\in", r"\notin"), (r"\cap", r"\cup"),
+    (r"\sin", r"\cos"), (r"\perp", r"\parallel"), (r"\pi", r"\theta"), (r"\times", r"\div"), (r"\log", r"\ln"),
+    (r"\overline", r"\overrightarrow"), (r"\arcsin", r"\arccos"), (r"\sqrt", r"\sqrt[3]"), (r"\infty", r"0"),
+]  # fmt: skip
 _COMPARING = [
     ("maximum", "minimum"), ("maximal", "minimal"), ("largest", "smallest"), ("greatest", "least"),
     ("highest", "lowest"), ("longest", "shortest"), ("at most", "at least"), ("more than", "less than"),
@@ -77,13 +82,17 @@ _COMPARING = [
     ("sine", "cosine"), ("union", "intersection"), ("average", "total"), ("red", "blue"), ("nickel", "dime"),
     ("length", "width"), ("minutes", "hours"), ("inches", "feet"), ("cents", "dollars"), ("left", "right"),
     ("mother", "father"), ("Monday", "Friday"), ("triangle", "quadrilateral"), ("third", "quarter"),
+    ("isosceles", "equilateral"), ("convex", "concave"), ("inscribed", "circumscribed"), ("real", "complex"),
+    ("roots", "coefficients"), ("altitude", "median"), ("hypotenuse", "leg"), ("vertices", "edges"),
 ]  # fmt: skip
-_SWAPS = {left: right for pair in _SIGNS + _COMPARING for left, right in (pair, pair[::-1])}
+_SWAPS = {left: right for pair in _SIGNS + _COMMANDS + _COMPARING for left, right in (pair, pair[::-1])}
 _SWAPS = {left.lower(): right for left, right in _SWAPS.items()}
 _SWAPS |= {"+": "-", "-": "+", "less than": "more than", "least": "greatest", "at least": "at most", "third": "second"}
 _WORDY = "|".join(sorted((word for pair in _COMPARING for word in pair), key=len, reverse=True))
+_COMMAND = "|".join(name[1:] for pair in _SIGNS[:3] + _COMMANDS for name in pair if name[1:].isalpha())
 _OPERATOR = regex.compile(
-    rf"(?<!\p{{L}})(?:{_WORDY})(?!\p{{L}})|\\(?:max|min|leq|geq|le|ge)(?!\p{{L}})|(?<![-=<>])(?:<=|>=|[<>])(?![<>=-])|[≤≥]",
+    rf"(?<!\p{{L}})(?:{_WORDY})(?!\p{{L}})|(?<!\\)\\(?:{_COMMAND})(?![\p{{L}}\[])"
+    r"|(?<![-=<>])(?:<=|>=|[<>])(?![<>=-])|[≤≥]",
     regex.IGNORECASE,
 )
 _PLUS_OR_MINUS = regex.compile(r"(?<=[\p{L}\p{N})}\]])(\s*)([+-])(\s*)(?=[\p{L}\p{N}(\\])")
@@ -125,15 +134,18 @@ def number(problem: Problem, rng: random.Random) -> str | None:
 
 
 def operator(problem: Problem, rng: random.Random) -> str | None:
-    """One sign or comparing word is its opposite: < for >, + for -, minimum for maximum."""
+    r"""One sign, command or word is another: < for >, + for -, \binom for \frac, minimum for maximum.
+
+    Which one is drawn from those that the problem has, however often it has each.
+    """
     drawn = _spans(_CODE, problem.text)
     formulas = _formulas(problem)
     places = [found.span() for found in _OPERATOR.finditer(problem.text) if not _within(found.start(), drawn)]
     places += [found.span(2) for found in _PLUS_OR_MINUS.finditer(problem.text) if _within(found.start(), formulas)]
     if problem.category != "math" or not places:
         return None
-    start, end = rng.choice(places)
-    old = problem.text[start:end]
+    old = rng.choice(sorted({problem.text[start:end] for start, end in places}))
+    start, end = rng.choice([(start, end) for start, end in places if problem.text[start:end] == old])
     new = _SWAPS[old.lower()]
     return problem.text[:start] + (new.capitalize() if old[0].isupper() else new) + problem.text[end:]
 

@@ -133,6 +133,15 @@ double the result. Now {} to it. What do you get in the end, when you have done 
         (f"{LONG} Find {{}}.", "$DE$", "$DF$"),
         (f"{LONG} def {{}}(rows): ...", "inorder", "preorder"),
         (f"{LONG} Now divide {{}}.", "x by y", "y by x"),
+        (rf"{LONG} Compute $\{{}}{{{{10}}}}{{{{2}}}}$.", "binom", "frac"),
+        (rf"{LONG} Round $\{{}} x \rfloor$.", "lfloor", "lceil"),
+        (rf"{LONG} Let $x \{{}} S$.", "in", "notin"),
+        (rf"{LONG} Give $\{{}}$ of it.", "wreath", "bowtie"),  # a command that no list has
+        (f"{LONG} What is 3 {{}} 5?", "and", "or"),
+        (f"{LONG} A triangle is {{}}.", "isosceles", "equilateral"),
+        (f"{LONG} Print the words that {{}} with a vowel.", "start", "end"),
+        (f"{LONG} Print {{}}.", '"1" + "2"', "1 + 2"),
+        (f"{LONG} Print {{}}.", "'1' * 3", "1 * 3"),
         ("小明有一些苹果和梨, 他的妹妹给了他{}个苹果, 他吃了一些以后还有很多, 请问他现在有多少水果?", "三", "五"),
         ("小明有一些苹果和梨, 他的妹妹的苹果比他{}, 他吃了一些以后还有很多, 请问他现在有几个水果?", "多", "少"),
         (STEPS, ("add 3", "add 5"), ("add 5", "add 3")),
@@ -153,6 +162,21 @@ def test_a_row_with_neither_word_does_not_join_two_that_are_contrary(run_unique,
         *[query(text.format(word), f"a:{number}") for number, word in enumerate(["enough", one, other])]
     )
     assert len(kept) == 2
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (r"$\dfrac{1}{2}$", r"$\frac{1}{2}$"),
+        (r"$\left(x\right)$", "$(x)$"),
+        (r"$x \leq 2$", r"$x \le 2$"),
+        (r"$1, \ldots, 9$", r"$1, \dots, 9$"),
+    ],
+)
+def test_how_latex_lays_a_formula_out_makes_no_other_problem(run_unique, one, other):
+    texts = [f"{LONG} Let it be {what}." for what in (one, other)]
+    _, entries, _ = run_unique(*[query(text, f"a:{number}") for number, text in enumerate(texts)])
+    assert entries["a:1"]["reason"] in ("near_duplicate", "exact_duplicate")
 
 
 def test_a_heavy_edit_is_found_by_its_numbers_and_not_without(run_unique):

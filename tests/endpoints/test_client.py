@@ -2,11 +2,13 @@
 
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
+from collections import namedtuple
 from email.utils import formatdate
 from pathlib import Path
 
@@ -197,6 +199,17 @@ def test_after_a_refusal_what_is_in_flight_is_still_stored(client, server, tmp_p
     answered = list(server.answered)
     again = client_of("http://127.0.0.1:9/v1", tmp_path)
     assert len(again.complete([request(name) for name in answered])) == len(answered)
+
+
+def test_where_the_disk_is_full_what_is_in_flight_is_still_stored(client, server, tmp_path, monkeypatch):
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10**12, 0, 0 if server.tried else 10**12))
+    server.delays["0"], server.delay_s = 0.1, 0.5
+    with pytest.raises(DataError, match=r"0\.0 MB are free"):
+        client.complete([request(str(number)) for number in range(50)])
+    assert server.answered.total() == 8  # as many as may be in flight
+    again = client_of("http://127.0.0.1:9/v1", tmp_path)
+    assert len(again.complete([request(name) for name in server.answered])) == 8
 
 
 def test_an_idempotency_key_names_the_question_and_changes_after_several_answers_of_no_use(server, tmp_path):

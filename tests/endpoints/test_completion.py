@@ -35,6 +35,15 @@ def test_one_answer_that_is_no_json_stops_no_other(client, server, tmp_path):
     assert server.answered["b"] == 3
 
 
+def test_one_question_alone_may_have_no_json_too(client, server):
+    """A shard may hold a single row that is asked about."""
+    server.says = {"b": "I would rather not."}
+    (answer,) = client.complete_json([request("b")], name_in)
+    assert isinstance(answer, Unusable)
+    assert client.complete_json([request("b")], name_in) == [answer]
+    assert server.answered["b"] == 3
+
+
 def test_what_is_asked_again_can_be_answered_otherwise(client, server):
     """At temperature 0 another seed changes nothing."""
     server.says = {"b": '{"name": "B"}'}
