@@ -1,8 +1,8 @@
 """How long it takes to ask what became of a row, and of all rows, when there are many.
 
-Ledgers of the whole flow are written for 3,000,000 published rows, in shards as a cluster would write them: each source
-is cut into several, and ids of a source lie all over its shards, so that a row may be in any of them. Then `amt` is
-asked as a user asks it, a process each time, and the chain is checked as the report does it.
+Ledgers of the whole flow are written for 3,000,000 published rows, in files as a cluster's build writes them: each
+source is cut into shards until `unique`, which cuts all rows anew by their ids, and training sets have one file each.
+Then `amt` is asked as a user asks it, a process each time, and the chain is checked as the report does it.
 """
 
 import argparse
@@ -19,14 +19,21 @@ from statistics import median
 
 import yaml
 
+from amt.curate.unique import shard_of
 from amt.flow.chain import check_chain
 from amt.flow.ledgers import Ledgers, find_ledgers
-from amt.flow.stages import FLOW, STAGE, FlowStage
+from amt.flow.stages import FLOW, STAGE
 from amt.ledger import Ledger
 
 ROWS = 3_000_000
 SOURCES, SHARDS = 16, 64
-"""Shards of each stage; each belongs to one source."""
+"""Shards of the stages that have several."""
+BY_SOURCE = ("queries", "clean")
+"""Stages of which each shard belongs to one source."""
+MERGED = ("unique", "decontaminate", "verify_math", "filter_responses", "score")
+"""Stages whose shards hold rows of all sources."""
+WHOLE = tuple(stage.name for stage in FLOW if stage.name not in BY_SOURCE + MERGED)
+"""Stages of one file."""
 ALLOWED_S = 1.0
 LOST = {
     "queries": {"no_ground_truth": 0.01, "excluded_licence": 0.01},
@@ -55,8 +62,7 @@ def main() -> int:
     try:
         write_project(folder)
         began = time.monotonic()
-        with ProcessPoolExecutor(2) as pool:
-            lines = sum(pool.map(write_shard, range(SHARDS), [rows // SHARDS] * SHARDS, [folder] * SHARDS))
+        lines = write_ledgers(folder, rows)
         files = len(find_ledgers(folder))
         written_s = time.monotonic() - began
         print(f"written: {lines:,} lines of {rows:,} rows in {files} files, {written_s:.0f} s", flush=True)
@@ -98,14 +104,15 @@ def asked(folder: Path, *words: str) -> float:
 def write_project(folder: Path) -> None:
     """What `amt` needs of one: that it is one, and which ledgers its build writes."""
     (folder / "Snakefile").touch()
-    ledgers = [str(ledger_file(stage, shard)) for stage in FLOW for shard in range(SHARDS)]
+    ledgers = [str(ledger_file(name, shard)) for name in BY_SOURCE + MERGED for shard in range(SHARDS)]
+    ledgers += [str(ledger_file(name, 0)) for name in WHOLE]
     stages = {name: {"cmd": f"write {name}", "outs": [name]} for name in ledgers}
     (folder / "dvc.yaml").write_text(yaml.safe_dump({"stages": stages}))
 
 
-def ledger_file(stage: FlowStage, shard: int) -> Path:
+def ledger_file(stage: str, shard: int) -> Path:
     """In the project."""
-    return Path("data", stage.name, "ledger", f"{shard:02}.parquet")
+    return Path("data", stage, "ledger", f"{shard:02}.parquet")
 
 
 def a_response(folder: Path) -> list[str]:
@@ -119,19 +126,56 @@ def row_ids(shard: int, rows: int) -> list[str]:
     return [f"source_{shard % SOURCES:02}:{digits.getrandbits(64):016x}" for _ in range(rows)]
 
 
-def write_shard(shard: int, rows: int, folder: Path) -> int:
-    """All stages of one shard; returns how many lines they have."""
-    chance = random.Random(-1 - shard)
-    kept: dict[str, list[str]] = {}
+def write_ledgers(folder: Path, rows: int) -> int:
+    """All stages; returns how many lines they have."""
+    each = rows // SHARDS
+    with ProcessPoolExecutor(2) as pool:
+        published = pool.map(write_published, [folder] * SHARDS, range(SHARDS), [each] * SHARDS)
+        lines = 0
+        merged: list[list[str]] = [[] for _ in range(SHARDS)]
+        for written, kept in published:
+            lines += written
+            for name in kept["clean"]:
+                merged[shard_of(name, SHARDS)].append(name)
+        kept_by: dict[str, list[str]] = {"verify_math": [], "score": []}
+        for written, kept in pool.map(write_merged, [folder] * SHARDS, range(SHARDS), merged):
+            lines += written
+            for name in kept_by:
+                kept_by[name] += kept[name]
+    return lines + write_stages(folder, WHOLE, 0, kept_by)
+
+
+def write_published(folder: Path, shard: int, rows: int) -> tuple[int, dict[str, list[str]]]:
+    """Stages of one source's shard; how many lines they have, and {stage: what it kept}."""
+    kept = {}
+    return write_stages(folder, BY_SOURCE, shard, kept, row_ids(shard, rows)), kept
+
+
+def write_merged(folder: Path, shard: int, came_in: list[str]) -> tuple[int, dict[str, list[str]]]:
+    """Stages of one shard of all sources; how many lines they have, and {stage: what it kept}."""
+    kept = {"clean": came_in}
+    return write_stages(folder, MERGED, shard, kept), kept
+
+
+def write_stages(
+    folder: Path, stages: tuple[str, ...], shard: int, kept: dict[str, list[str]], published: list[str] | None = None
+) -> int:
+    """The ledgers of a shard; returns how many lines they have.
+
+    Args:
+        kept: {stage: names that it kept}: of those before, and filled with these.
+    """
+    chance = random.Random(f"{stages[0]} {shard}")
     lines = 0
-    for stage in FLOW:
-        came_in = row_ids(shard, rows) if stage.after is None else kept[stage.after]
+    for name in stages:
+        stage = STAGE[name]
+        came_in = published if stage.after is None else kept[stage.after]
         if stage.unit == "responses" and STAGE[stage.after].unit == "queries":
-            came_in = [f"{name}/0" for name in came_in]
-        book = Ledger(stage.name)
-        kept[stage.name] = list(recorded(book, stage.name, came_in, chance))
-        book.report(len(came_in), len(kept[stage.name]))
-        book.write(folder / ledger_file(stage, shard))
+            came_in = [f"{row}/0" for row in came_in]
+        book = Ledger(name)
+        kept[name] = list(recorded(book, name, came_in, chance))
+        book.report(len(came_in), len(kept[name]))
+        book.write(folder / ledger_file(name, shard))
         lines += len(came_in)
     return lines
 

@@ -91,7 +91,7 @@ _SWAPS |= {"+": "-", "-": "+", "less than": "more than", "least": "greatest", "a
 _WORDY = "|".join(sorted((word for pair in _COMPARING for word in pair), key=len, reverse=True))
 _COMMAND = "|".join(name[1:] for pair in _SIGNS[:3] + _COMMANDS for name in pair if name[1:].isalpha())
 _OPERATOR = regex.compile(
-    rf"(?<!\p{{L}})(?:{_WORDY})(?!\p{{L}})|(?<!\\)\\(?:{_COMMAND})(?![\p{{L}}\[])"
+    rf"(?<![\p{{L}}\\])(?:{_WORDY})(?!\p{{L}})|(?<!\\)\\(?:{_COMMAND})(?![\p{{L}}\[])"
     r"|(?<![-=<>])(?:<=|>=|[<>])(?![<>=-])|[≤≥]",
     regex.IGNORECASE,
 )
