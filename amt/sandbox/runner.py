@@ -5,7 +5,7 @@ Python runtime, an empty environment, a scratch folder of limited size, emptied 
 amt/sandbox/zygote.py, which forks a process for each test under limits and a seccomp filter. The tier in
 force is found by trying at the start, and nothing runs unprotected unless a parameter says so.
 
-Whoever wraps this as a service needs run() and the two data classes only.
+A thread of `Sandbox.map` gets a Runner: it loads a program, then runs it on one input after another.
 """
 
 import contextlib
@@ -121,13 +121,9 @@ class Sandbox:
         """bubblewrap+seccomp, bubblewrap, or unprotected…: which isolation is in force."""
         return self._isolation.tier
 
-    def map(self, judge: Callable[["Run", T], object], items: Iterable[T]) -> list:
-        """[judge(run, item)] over all workers, in order; `run(code, input)` gives an Execution.
-
-        Raises:
-            InfrastructureError: inside `judge`, out of `run`: the test could not be run.
-        """
-        return list(self._threads.map(lambda item: judge(self._run, item), items))
+    def map(self, judge: Callable[["Runner", T], object], items: Iterable[T]) -> list:
+        """[judge(runner, item)] over all workers, in order."""
+        return list(self._threads.map(lambda item: judge(Runner(self), item), items))
 
     def _run(self, code: str, given: Input) -> Execution:
         """Run one test on this thread's worker.
@@ -166,7 +162,29 @@ class Sandbox:
         self._own.worker = None
 
 
-Run = Callable[[str, Input], Execution]
+class Runner:
+    """Runs one program at a time, for the thread that has it."""
+
+    def __init__(self, sandbox: Sandbox):
+        self._sandbox = sandbox
+        self._code = ""
+
+    @property
+    def tier(self) -> str:
+        return self._sandbox.tier
+
+    def load(self, language: str, code: str) -> str | None:
+        """Take a program to be run; returns why it cannot be, which is the program's fault (it does not compile)."""
+        self._code = code
+        return None
+
+    def run(self, given: Input) -> Execution:
+        """One run of the program that was loaded.
+
+        Raises:
+            InfrastructureError: it could not be run.
+        """
+        return self._sandbox._run(self._code, given)
 
 
 # --- one worker ------------------------------------------------------------------------------------------

@@ -247,7 +247,7 @@ SYNTHESIZE = [
 ]
 
 REWARDS = [
-    Change("amt/rewards/code_tests.py", "RELATIVE_TOLERANCE = 1e-6", "RELATIVE_TOLERANCE = 1e-5", GRADING),
+    Change("amt/sandbox/comparison.py", "RELATIVE_TOLERANCE = 1e-6", "RELATIVE_TOLERANCE = 1e-5", GRADING),
     # No query of instructions comes to pass_rates, grpo_1 or evaluate; their graders could judge one.
     Change(
         "amt/rewards/instructions.py",

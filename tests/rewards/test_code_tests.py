@@ -8,14 +8,8 @@ import json
 import pytest
 
 from amt import params
-from amt.rewards.code_tests import (
-    BadTestsError,
-    CodeGrader,
-    last_python_block,
-    read_tests,
-    same_output,
-    same_value,
-)
+from amt.rewards.code_tests import BadTestsError, CodeGrader, last_program, read_tests
+from amt.sandbox.comparison import same_output, same_value
 
 SETTINGS = params.Sandbox(
     cpu_seconds=1.0, wall_seconds=10.0, memory_mb=256, output_bytes=1_000_000, allow_unprotected=False
@@ -274,8 +268,8 @@ def test_without_tests_nothing_passes(grader, tests):
         ("a", None),
     ],
 )
-def test_last_python_block(text, code):
-    assert last_python_block(text) == code
+def test_last_program(text, code):
+    assert last_program(text, frozenset({"python"})) == (code and ("python", code))
 
 
 @pytest.mark.parametrize(

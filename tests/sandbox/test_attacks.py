@@ -11,8 +11,10 @@ import threading
 import psutil
 import pytest
 
-from amt.rewards.code_tests import judge, read_tests
+from amt.rewards.code_tests import read_tests
+from amt.sandbox.judging import Submission, judge
 from amt.sandbox.runner import Input, Limits, Sandbox
+from tests.sandbox.running import once, run_in
 
 LIMITS = Limits(cpu_seconds=1.0, wall_seconds=5.0, memory_mb=256, output_bytes=1_000_000)
 PROBE = Input("stdin", stdin="ping\n")
@@ -26,7 +28,7 @@ def sandbox():
 
 
 def run(sandbox, code, given=PROBE):
-    return sandbox.map(lambda run, _: run(code, given), [None])[0]
+    return run_in(sandbox, code, given)
 
 
 def test_the_tier_is_known(sandbox):
@@ -139,8 +141,8 @@ def test_a_link_in_the_scratch_folder_is_not_followed(sandbox, tmp_path):
 def test_a_forged_result_is_no_pass(sandbox, forgery):
     tests = read_tests('{"kind": "call", "entry_point": "f", "cases": [{"args": [6], "expected": 42}]}')
     code = f"import os\n{forgery}\ndef f(x):\n    {forgery}\n    os._exit(0)"
-    (outcome,) = sandbox.map(lambda run, cases: judge(run, code, cases), [tests])[0]
-    assert outcome.outcome == "failed"
+    (judged,) = sandbox.map(judge, [Submission("python", code, tuple(tests))])
+    assert judged.outcome == "failed"
 
 
 def test_expected_values_are_nowhere_to_be_read(sandbox):
@@ -179,11 +181,11 @@ def test_workers_end_with_the_sandbox():
     with Sandbox(LIMITS, workers=2) as sandbox:
         barrier = threading.Barrier(2)  # both workers get one
 
-        def once(run, _):
+        def together(runner, _):
             barrier.wait(60)
-            return run(HONEST, PROBE)
+            return once(HONEST, PROBE)(runner, None)
 
-        assert [execution.stdout for execution in sandbox.map(once, [1, 2])] == [b"ping\n"] * 2
+        assert [execution.stdout for execution in sandbox.map(together, [1, 2])] == [b"ping\n"] * 2
         started = {process.pid for process in psutil.Process().children(recursive=True)} - before
         assert len(started) >= 2
     assert not any(psutil.pid_exists(process_id) for process_id in started)

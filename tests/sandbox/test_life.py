@@ -14,6 +14,7 @@ import pytest
 from amt.errors import MissingToolError
 from amt.sandbox import runner
 from amt.sandbox.runner import Input, Limits, Sandbox
+from tests.sandbox.running import run_in
 
 LIMITS = Limits(cpu_seconds=1.0, wall_seconds=60.0, memory_mb=256, output_bytes=10_000)
 
@@ -37,7 +38,7 @@ def test_unprotected_runs_are_asked_for_and_say_so(without_bubblewrap):
         assert sandbox.tier == "unprotected+seccomp"
         code = "import os\nopen('x', 'w').write('x')\nprint(os.listdir('.'), input())\nprint(os.getcwd())"
         for _ in range(2):  # the scratch folder is emptied here too
-            (execution,) = sandbox.map(lambda run, _: run(code, Input("stdin", stdin="y")), [0])
+            execution = run_in(sandbox, code, Input("stdin", stdin="y"))
             printed, scratch = execution.stdout.decode().splitlines()
             assert printed == "['x'] y"
     assert not os.path.exists(scratch)
@@ -49,9 +50,9 @@ def test_a_run_killed_from_outside_is_made_once_more(kills, ended):
     before = psutil.Process().children(recursive=True)
     code = "import time\nwhile time.process_time() < 0.7:\n    pass\nprint(7)"
     with Sandbox(LIMITS, workers=1) as sandbox, ThreadPoolExecutor(1) as thread:
-        sandbox.map(lambda run, _: run("", Input("stdin")), [0])
+        run_in(sandbox, "", Input("stdin"))
         workers = set(psutil.Process().children(recursive=True)) - set(before)
-        result = thread.submit(sandbox.map, lambda run, _: run(code, Input("stdin")), [0])
+        result = thread.submit(run_in, sandbox, code, Input("stdin"))
         killed = 0
         while killed < kills and not result.done():
             for process in set(psutil.Process().children(recursive=True)) - workers - set(before):
@@ -62,7 +63,7 @@ def test_a_run_killed_from_outside_is_made_once_more(kills, ended):
                     killed += 1
                     process.wait(10)
             time.sleep(0.02)
-        (execution,) = result.result(60)
+        execution = result.result(60)
     assert killed == kills
     assert (execution.ended, execution.stdout) == (ended, b"7\n" if ended == "exited" else b"")
 
@@ -70,10 +71,11 @@ def test_a_run_killed_from_outside_is_made_once_more(kills, ended):
 SANDBOX_OWNER = """
 import psutil
 from amt.sandbox.runner import Input, Limits, Sandbox
+from tests.sandbox.running import run_in
 sandbox = Sandbox(Limits(1.0, 60.0, 256, 1000), workers=1)
-sandbox.map(lambda run, _: run("print(1)", Input("stdin")), [0])
+run_in(sandbox, "print(1)", Input("stdin"))
 print(*[child.pid for child in psutil.Process().children(recursive=True)], flush=True)
-sandbox.map(lambda run, _: run("import time; time.sleep(50)", Input("stdin")), [0])
+run_in(sandbox, "import time; time.sleep(50)", Input("stdin"))
 """
 
 MATH_OWNER = """

@@ -1,0 +1,137 @@
+"""Whether what a program printed or returned is what was expected. All of it is data by now: nothing here runs.
+
+Both sides are compared by fixed rules, so a program can neither read an expected value nor decide a comparison.
+"""
+
+import json
+import math
+import re
+from typing import Any
+
+RELATIVE_TOLERANCE = 1e-6
+ABSOLUTE_TOLERANCE = 1e-9
+
+_FLOAT = re.compile(r"[+-]?(?:\d+\.\d*|\.\d+|\d+(?=[eE]))(?:[eE][+-]?\d+)?", re.ASCII)
+_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
+
+
+def same_output(expected: str, printed: str) -> bool:
+    """Whether a program printed what was expected.
+
+    Exactly, or token by token: lines and their order stay, white space at line ends and empty lines at the
+    end do not matter. Tokens are equal as text (case matters); where the expected token is written as a float,
+    any number within tolerance will do. nan equals nothing.
+    """
+    if expected == printed and "nan" not in expected.lower():
+        return True
+    expected_lines, printed_lines = expected.rstrip().splitlines(), printed.rstrip().splitlines()
+    if len(expected_lines) != len(printed_lines):
+        return False
+    for expected_line, printed_line in zip(expected_lines, printed_lines):
+        expected_tokens, printed_tokens = expected_line.split(), printed_line.split()
+        if len(expected_tokens) != len(printed_tokens):
+            return False
+        if not all(map(_same_token, expected_tokens, printed_tokens)):
+            return False
+    return True
+
+
+def _same_token(expected: str, printed: str) -> bool:
+    if expected == printed:
+        return expected.lower() not in ("nan", "+nan", "-nan")
+    if _FLOAT.fullmatch(expected) and _NUMBER.fullmatch(printed):
+        return _close(float(expected), float(printed))
+    return False
+
+
+def _close(expected: float, actual: float) -> bool:
+    return math.isclose(expected, actual, rel_tol=RELATIVE_TOLERANCE, abs_tol=ABSOLUTE_TOLERANCE)
+
+
+class WrongType(Exception):
+    """What came out of the sandbox is no typed value."""
+
+
+def typed_value(result: bytes) -> Any:
+    """The value that a call returned, out of the sandbox's typed JSON. Tuples come as lists.
+
+    Raises:
+        WrongType: it is nothing of the kind; the program forged it.
+    """
+    try:
+        content = json.loads(result)
+        if set(content) != {"value"}:
+            raise WrongType("more than a value")
+        return _value(content["value"])
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, RecursionError) as error:
+        raise WrongType(str(error)) from None
+
+
+def _value(typed: list) -> Any:
+    match typed:
+        case ["none"]:
+            return None
+        case ["bool", bool(value)] | ["str", str(value)]:
+            return value
+        case ["bytes", str(digits)]:
+            return bytes.fromhex(digits)
+        case ["int", str(digits)]:
+            return int(digits, 16)
+        case ["float", str(digits)]:
+            return float.fromhex(digits)
+        case ["complex", [str(real), str(imaginary)]]:
+            return complex(float.fromhex(real), float.fromhex(imaginary))
+        case ["list", list(items)]:
+            return [_value(item) for item in items]
+        case ["set", list(items)]:
+            return frozenset(_hashable(_value(item)) for item in items)
+        case ["dict", list(items)]:
+            return {_hashable(_value(key)): _value(item) for key, item in items}
+    raise WrongType(f"no typed value: {str(typed)[:80]}")
+
+
+def _hashable(value: Any) -> Any:
+    return tuple(map(_hashable, value)) if isinstance(value, list) else value
+
+
+def same_value(expected: Any, actual: Any) -> bool:
+    """Whether a call returned what was expected: both are plain data, so no comparison of the program's runs.
+
+    Tuples and lists are alike, bool is no int, a number equals an int only exactly and a float within
+    tolerance, nan equals nothing. JSON has text keys only, so the key 1 of a result equals an expected "1".
+    """
+    if isinstance(expected, bool) or isinstance(actual, bool):
+        return expected is actual
+    if isinstance(expected, float) and isinstance(actual, int | float):
+        return expected == actual or _close_or_false(expected, actual)
+    if isinstance(expected, int | complex) and isinstance(actual, int | float | complex):
+        return expected == actual
+    if isinstance(expected, list | tuple):
+        return (
+            isinstance(actual, list | tuple) and len(expected) == len(actual) and all(map(same_value, expected, actual))
+        )
+    if isinstance(expected, dict):
+        return isinstance(actual, dict) and len(expected) == len(actual) and _same_items(expected, actual)
+    if isinstance(expected, set | frozenset):
+        return isinstance(actual, frozenset) and actual == frozenset(map(_hashable, expected))
+    return type(expected) is type(actual) and expected == actual
+
+
+def _close_or_false(expected: float, actual: float) -> bool:
+    try:
+        return _close(expected, float(actual))
+    except OverflowError:  # an int beyond every float
+        return False
+
+
+def _same_items(expected: dict, actual: dict) -> bool:
+    by_key = {_key(key): value for key, value in actual.items()}
+    return len(by_key) == len(actual) and all(
+        _key(key) in by_key and same_value(value, by_key[_key(key)]) for key, value in expected.items()
+    )
+
+
+def _key(key: Any) -> Any:
+    if isinstance(key, bool) or key is None:
+        return json.dumps(key)
+    return str(key) if isinstance(key, int | float) else key

@@ -1,0 +1,24 @@
+"""Judges submissions on this machine, by worker processes of its own."""
+
+from amt import params
+from amt.sandbox.judging import Judged, Submission, judge
+from amt.sandbox.runner import Limits, Sandbox
+
+
+class LocalJudge:
+    """See amt.sandbox.judging.Judge. Usable from many threads."""
+
+    def __init__(self, settings: params.Sandbox, workers: int):
+        limits = Limits(settings.cpu_seconds, settings.wall_seconds, settings.memory_mb, settings.output_bytes)
+        self._sandbox = Sandbox(limits, workers=workers, allow_unprotected=settings.allow_unprotected)
+
+    @property
+    def tier(self) -> str:
+        """The isolation in force."""
+        return self._sandbox.tier
+
+    def judge(self, submissions: list[Submission]) -> list[Judged]:
+        return self._sandbox.map(judge, submissions)
+
+    def close(self) -> None:
+        self._sandbox.close()
