@@ -282,7 +282,7 @@ def _needed(queries: np.ndarray, possible_Q: np.ndarray, room: int | None, attem
     attempts, each of which reads all files again: hence twice as many each time."""
     if room is None:
         return queries
-    return queries[: 1 + np.searchsorted(np.cumsum(possible_Q[queries]), room << attempt, side="right")]
+    return queries[: 1 + np.searchsorted(np.cumsum(possible_Q[queries]), max(room, 1) << attempt, side="right")]
 
 
 def _close(offer: Offer, first: int, behind: np.ndarray) -> None:

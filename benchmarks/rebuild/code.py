@@ -375,6 +375,7 @@ SFT_AND_GRPO = [
         '"full": tokens / packs / max_tokens',
         ("sft_set",),
     ),
+    Change("amt/sft/offer.py", "_BLOCK_RESPONSES = 1024", "_BLOCK_RESPONSES = 2048", ("sft_set",)),
     Change("amt/sft/train.py", "return peak * 0.5 * (1 +", "return 0.5 * peak * (1.0 +", ("sft",)),
     Change("amt/sft/train.py", "len(lines) // 20", "len(lines) // 10", ("sft",)),
     Change("scripts/sft_set.py", "seed=recipe.seed,", "seed=recipe.seed + 1,", ("sft_set",)),

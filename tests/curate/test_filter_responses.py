@@ -204,7 +204,7 @@ def test_repeated_phrase_agrees_with_the_definition(words, shortest, repeats):
 def test_memory_does_not_grow_with_texts_and_tests(tmp_path, recipe, own_pool, monkeypatch):
     monkeypatch.setattr("amt.rows.ROW_GROUP_BYTES", 200_000)
     paths = {name: tmp_path / f"{name}.parquet" for name in ("queries", "responses", "perplexity", "kept", "ledger")}
-    peaks = []
+    peaks, long = [], " ".join(f"{number} and" for number in range(800))
     for count in (10, 100, 400):  # of which the first counts what is imported on the way
         names = [f"s:{number:03}" for number in range(count)]
         asked = [query("What is 3 + 4?", name, tests=name * 1000, reference_solution="x" * 5000) for name in names]
@@ -212,7 +212,7 @@ def test_memory_does_not_grow_with_texts_and_tests(tmp_path, recipe, own_pool, m
         rows = [
             line
             | {"sample": 0, "model": "m", "finish_reason": "stop", "tokens": 9}
-            | {"response": GOOD.replace("make", f"{line['row_id']} make {'7 ' * 2500}")}
+            | {"response": GOOD.replace("make", f"{line['row_id']} make {long}")}
             for line in about
         ]
         write_rows(paths["queries"], asked, QUERY)

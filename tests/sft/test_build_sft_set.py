@@ -367,8 +367,10 @@ def expected_fates(offer, hard, most, repeats, seed):
 )
 # Nearly all fail, so that it takes several attempts to fill a category.
 @example(kinds=[["long"], ["control", "long"], ["long", "low"]] * 7 + [["good"]] * 3, most=2, shards=2, block=2, seed=0)
+@example(kinds=[["good"], ["good"], ["long"], ["long"]] * 6, most=4, shards=1, block=3, seed=1)
+@example(kinds=[["good"], ["good"], ["long"], ["long"]] * 6, most=4, shards=1, block=3, seed=2)
 def test_the_choice_is_that_of_a_query_at_a_time(build, kinds, most, shards, block, seed):
-    offer = {f"q{number:02}": (CATEGORIES[number % 4], some) for number, some in enumerate(kinds)}
+    offer = {f"q{number:02}": (("math", "instruction_follow")[number % 2], some) for number, some in enumerate(kinds)}
     hard = {name for number, name in enumerate(offer) if number % 3 == 0}
     fates = expected_fates(offer, hard, most, SETTINGS.upsample, seed)
     chosen = sorted(name for name, fate in fates.items() if fate is None)
