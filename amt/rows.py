@@ -27,6 +27,8 @@ ROW_GROUP_ROWS = 20_480
 """Rows of a table that are read at once, by one thread: a few large groups would halve the speed of those who ask."""
 ROW_GROUP_BYTES = 64 * 2**20
 """Bytes that are read at once, at most, or one row."""
+READ_ROWS = 1000
+"""Rows that are held as objects at a time, at most: they take more room than those of a table."""
 _AGAIN = " Delete it and run snakemake again."
 
 QUERY = pa.schema(
@@ -228,6 +230,38 @@ def _full_groups(sizes: list[int], group_rows: int) -> Iterator[int]:
         if rows == group_rows:
             yield number + 1
             rows = weight = 0
+
+
+def in_batches(rows: Iterable[Any]) -> Iterator[list[Any]]:
+    """Rows as they come, in lists for what need not lie in memory whole.
+
+    A list ends at READ_ROWS, or with the row that makes it as heavy as ROW_GROUP_BYTES.
+    """
+    batch, weight = [], 0
+    for row in rows:
+        batch.append(row)
+        weight += _weight(row)
+        if len(batch) == READ_ROWS or weight >= ROW_GROUP_BYTES:
+            yield batch
+            batch, weight = [], 0
+    if batch:
+        yield batch
+
+
+def _weight(row: Any) -> int:
+    """Characters of its text, however deep within it, and 8 for what is no text."""
+    waiting, weight = [row], 0
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, str):
+            weight += len(value)
+        elif isinstance(value, dict):
+            waiting.extend(value.values())
+        elif isinstance(value, list | tuple):
+            waiting.extend(value)
+        else:
+            weight += 8
+    return weight
 
 
 @contextlib.contextmanager

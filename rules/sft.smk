@@ -24,7 +24,7 @@ rule sft_set:
     priority: 1
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=2000,
     params:
         **reads("sft_set", "sft.max_tokens", "responses.system_prompt", "seed"),
     shell:

@@ -1,5 +1,6 @@
 """Tables and reports that do not hold what the next stage needs."""
 
+import json
 import os
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 
 from amt.errors import DataError
 from amt.ledger import read_report
-from amt.rows import ROW_GROUP_ROWS, TableWriter, batches, read_rows, read_table, write_table
+from amt.rows import ROW_GROUP_ROWS, TableWriter, batches, in_batches, read_rows, read_table, write_table
 
 SCHEMA = pa.schema([pa.field("id", pa.string(), nullable=False), pa.field("count", pa.int32())])
 
@@ -107,6 +108,39 @@ def test_row_groups_end_by_rows_and_bytes_whatever_the_parts(tmp_path_factory, s
     parts = list(batches(folder / "parts.parquet", schema))
     assert [len(part) for part in parts] == [len(group) for group in expected]
     assert pa.concat_tables([schema.empty_table(), *parts]).equals(table)
+
+
+@given(st.lists(st.integers(0, 30), max_size=40))
+@settings(max_examples=80, deadline=None)
+def test_batches_of_rows_end_by_rows_and_weight(sizes):
+    """A batch takes 5 rows, or ends with the row that brings it to 20."""
+    rows = [{"text": "x" * size} for size in sizes]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("amt.rows.READ_ROWS", 5)
+        patch.setattr("amt.rows.ROW_GROUP_BYTES", 20)
+        found = list(in_batches(iter(rows)))
+    assert [row for batch in found for row in batch] == rows
+    for number, batch in enumerate(found):
+        weights = [len(row["text"]) for row in batch]
+        assert len(weights) <= 5
+        assert sum(weights[:-1]) < 20
+        assert len(weights) == 5 or sum(weights) >= 20 or number == len(found) - 1
+
+
+@pytest.mark.parametrize(
+    ("row", "rows"),  # of a batch of 100
+    [
+        ({"text": "x" * 50}, 2),
+        ({"turns": [{"content": "x" * 20}, {"content": "y" * 20}], "none": None, "n": 1.5}, 2),  # 40 and twice 8
+        ((7, "mit", {"tests": ["x" * 89]}), 1),
+        ({"deep": json.loads("[" * 900 + '"' + "x" * 99 + '"' + "]" * 900)}, 2),
+        ({"small": 1}, 5),
+    ],
+)
+def test_the_weight_of_a_row_is_all_text_within_it(monkeypatch, row, rows):
+    monkeypatch.setattr("amt.rows.READ_ROWS", 5)
+    monkeypatch.setattr("amt.rows.ROW_GROUP_BYTES", 100)
+    assert len(next(in_batches([row] * 9))) == rows
 
 
 def test_a_part_of_heavy_rows_is_of_bounded_size(tmp_path):

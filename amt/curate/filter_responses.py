@@ -16,8 +16,10 @@ one line a response, under its response_id. The first reason that applies counts
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import regex
 from numba import njit
 
@@ -25,9 +27,10 @@ from amt.curate.normal_form import WITHOUT_SPACES
 from amt.errors import DataError
 from amt.ledger import Ledger, write_report
 from amt.params import FilterResponses
-from amt.rows import PERPLEXITY, QUERY, RESPONSE, read_rows, write_rows
+from amt.rows import PERPLEXITY, QUERY, RESPONSE, TableWriter, batches, read_rows
 
 _TAG = re.compile(r"</?(?:think|answer)>")
+_ASKED = pa.schema([QUERY.field(name) for name in ("row_id", "source", "messages")])
 _WORD = regex.compile(rf"[{WITHOUT_SPACES}]|[^\s{WITHOUT_SPACES}]+")
 
 
@@ -42,35 +45,54 @@ def filter_responses(
     settings: FilterResponses,
 ) -> None:
     """Write the responses that stay, what became of each, and counts by reason."""
-    query_of = {row["row_id"]: row for row in read_rows(queries, QUERY)}
+    # Of a query its last turn only: the messages and tests of a shard may be more than memory has room for.
+    query_of = {
+        row["row_id"]: (row["source"], json.loads(row["messages"])[-1]["role"])
+        for part in batches(queries, _ASKED)
+        for row in part.to_pylist()
+    }
     perplexity_of = {row["response_id"]: row["perplexity"] for row in read_rows(perplexity, PERPLEXITY)}
-    rows = read_rows(responses, RESPONSE)
     book = Ledger("filter_responses")
-    remaining = []
-    for row in rows:
-        if row["row_id"] not in query_of or row["response_id"] not in perplexity_of:
-            lacking = queries if row["row_id"] not in query_of else perplexity
-            raise DataError(f"{lacking} knows nothing of response {row['response_id']}. Build again: snakemake {kept}")
-        query = query_of[row["row_id"]]
-        entry = {"row_id": row["response_id"], "source": query["source"]}
-        if json.loads(query["messages"])[-1]["role"] != "user":
-            book.drop(entry, "structure_final_turn")
-        elif row["finish_reason"] == "length":
-            book.drop(entry, "truncated", f"{row['tokens']} tokens")
-        elif row["finish_reason"] != "stop":
-            book.drop(entry, "unfinished", row["finish_reason"])
-        elif fault := structure_fault(row["response"]):
-            book.drop(entry, fault)
-        elif phrase := repeated_phrase(row["response"], settings.ngram_words, settings.ngram_repeats):
-            book.drop(entry, "repetition", phrase[:200])
-        elif not perplexity_of[row["response_id"]] <= settings.max_perplexity:
-            book.drop(entry, "perplexity", f"{perplexity_of[row['response_id']]:.1f}")
-        else:
-            book.keep(entry)
-            remaining.append(row)
-    write_rows(kept, remaining, RESPONSE)
+    rows_in = rows_out = 0
+    with TableWriter(kept, RESPONSE) as remaining:
+        for part in batches(responses, RESPONSE):
+            stays = []
+            for row in part.to_pylist():
+                if row["row_id"] not in query_of or row["response_id"] not in perplexity_of:
+                    lacking = queries if row["row_id"] not in query_of else perplexity
+                    raise DataError(
+                        f"{lacking} knows nothing of response {row['response_id']}. Build again: snakemake {kept}"
+                    )
+                source, last_role = query_of[row["row_id"]]
+                fault = _fault(row, last_role, perplexity_of[row["response_id"]], settings)
+                entry = {"row_id": row["response_id"], "source": source}
+                book.keep(entry) if fault is None else book.drop(entry, *fault)
+                stays.append(fault is None)
+            # Of an empty table, an empty list has no type of its own.
+            remaining.write(part.filter(pa.array(stays, pa.bool_())))
+            rows_in += len(stays)
+            rows_out += sum(stays)
     book.write(ledger)
-    write_report(report, book.report(len(rows), len(remaining)))
+    write_report(report, book.report(rows_in, rows_out))
+
+
+def _fault(
+    row: dict[str, Any], last_role: str, perplexity: float, settings: FilterResponses
+) -> tuple[str, str | None] | None:
+    """(reason, detail) for which a response is dropped, or None."""
+    if last_role != "user":
+        return "structure_final_turn", None
+    if row["finish_reason"] == "length":
+        return "truncated", f"{row['tokens']} tokens"
+    if row["finish_reason"] != "stop":
+        return "unfinished", row["finish_reason"]
+    if fault := structure_fault(row["response"]):
+        return fault, None
+    if phrase := repeated_phrase(row["response"], settings.ngram_words, settings.ngram_repeats):
+        return "repetition", phrase[:200]
+    if not perplexity <= settings.max_perplexity:
+        return "perplexity", f"{perplexity:.1f}"
+    return None
 
 
 def structure_fault(response: str) -> str | None:

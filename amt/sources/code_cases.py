@@ -15,7 +15,7 @@ from typing import Any
 from amt.errors import SourceError
 
 _UNPARSABLE = (SyntaxError, ValueError, RecursionError, MemoryError)
-"""What `ast` raises: deep nesting is the last two."""
+"""What `ast` raises: deep nesting is the last two, and a chain of some hundred operators where it is written again."""
 
 
 def from_asserts(statements: list[str], entry_point: str | None = None) -> dict[str, Any] | None:
@@ -42,8 +42,9 @@ def from_asserts(statements: list[str], entry_point: str | None = None) -> dict[
 def from_pytest(source: str, entry_point: str | None = None) -> dict[str, Any] | None:
     """A pytest file that begins `from solution import f`.
 
-    None where it does not parse, tests nothing, or where calling its test functions would not run all of it: tests
-    with parameters or in classes, and names of a module `solution`, which the sandbox does not have.
+    None where it does not parse or cannot be written again, tests nothing, or where calling its test functions would
+    not run all of it: tests with parameters or in classes, and names of a module `solution`, which the sandbox does not
+    have.
     """
     try:
         tree = ast.parse(source or "")
@@ -55,10 +56,16 @@ def from_pytest(source: str, entry_point: str | None = None) -> dict[str, Any] |
     plain = all(isinstance(node, ast.Assert) for test in tests for node in test.body)
     no_more = all(_is_solution_import(node) or node in tests for node in tree.body)
     if plain and no_more:
-        return from_asserts([ast.unparse(node) for test in tests for node in test.body], entry_point)
-    # Set-up code, fixtures or loops: keep the file but for the import, and call each test.
-    kept = [node for node in tree.body if not _is_solution_import(node)]
-    preamble = "\n".join(ast.unparse(node) for node in kept)
+        kept = [node for test in tests for node in test.body]
+    else:  # set-up code, fixtures or loops: keep the file but for the import, and call each test
+        kept = [node for node in tree.body if not _is_solution_import(node)]
+    try:
+        written = [ast.unparse(node) for node in kept]
+    except _UNPARSABLE:
+        return None
+    if plain and no_more:
+        return from_asserts(written, entry_point)
+    preamble = "\n".join(written)
     return {"kind": "asserts", "code": [f"{preamble}\n{test.name}()" for test in tests]}
 
 
@@ -219,7 +226,7 @@ def _call_case(statement: str) -> tuple[str, dict[str, Any]] | None:
         return None
     try:
         case = {"args": [ast.literal_eval(argument) for argument in call.args], "expected": ast.literal_eval(others[0])}
-    except (ValueError, TypeError, SyntaxError):
+    except (TypeError, *_UNPARSABLE):
         return None
     return (call.func.id, case) if _survives_json(case) else None
 

@@ -21,13 +21,11 @@ from amt.ledger import Ledger, StageReport
 from amt.licences import canonical, is_excluded
 from amt.params import Source
 from amt.publish import publish_file
-from amt.rows import QUERY, TableWriter, canonical_json, row_id, told, write_table
+from amt.rows import QUERY, READ_ROWS, TableWriter, canonical_json, in_batches, row_id, told, write_table
 from amt.sources.catalogue import dataset
 from amt.sources.dataset import Dataset, LeftOut, Unified
 from amt.sources.reading import Part, check_columns, check_fields, hub_parts, json_rows, local_parts
 
-READ_ROWS = 1000
-"""Raw rows in memory at a time."""
 MANY_ROWS = 100
 """Of so many rows some come in, or the dataset is another than its adapter knows."""
 
@@ -206,7 +204,7 @@ def write_queries(
     rows_in = 0
     with TableWriter(queries, QUERY) as out:
         rows = _with_licence(described, _published(described, raw), excluded_licences, contests_before, shard, shards)
-        while batch := list(islice(rows, READ_ROWS)):
+        for batch in in_batches(rows):
             ours = [entry for entry in batch if entry[2] is not None]
             for number, licence, row in ours:
                 place = canonical_json({"raw_row": number, "licence": licence})
@@ -243,8 +241,10 @@ def _published(described: Dataset, raw: Path) -> Iterator[dict[str, Any]]:
     with file:
         check_columns(described, file.schema_arrow.names, str(raw), described.needs)
         with told(raw):
-            for part in file.iter_batches(READ_ROWS, columns=list(described.needs)):
-                yield from part.to_pylist()
+            # A row group is of bounded weight, as it was written here; so many rows of the group need not be.
+            for group in range(file.num_row_groups):
+                for part in file.read_row_group(group, columns=list(described.needs)).to_batches(READ_ROWS):
+                    yield from part.to_pylist()
 
 
 def _check_share(described: Dataset, counts: StageReport) -> None:
@@ -297,10 +297,13 @@ def unify(
             unified = LeftOut("empty_query")
         if isinstance(unified, Unified) and is_excluded(licence_of(described, row), excluded):
             unified = LeftOut(EXCLUDED_LICENCE)
+        if isinstance(unified, Unified):
+            content = _row(described, unified)
+            if not _is_unicode(unified.published_id, *content.values()):
+                unified = LeftOut("not_unicode")
         if isinstance(unified, LeftOut):
             identity = [LEFT_OUT, repr(sorted(row.items()))]
         else:
-            content = _row(described, unified)
             identity = [unified.published_id] if unified.published_id not in (None, "") else sorted(content.items())
         name = row_id(described.name, *identity)
         digest = int(name.rpartition(":")[2], 16)
@@ -321,6 +324,16 @@ def _unified(
     if any(None in (row[name] or ()) for name in lists):
         return LeftOut("null_in_a_list")
     return described.unify(row)
+
+
+def _is_unicode(*cells: Any) -> bool:
+    """JSON and Python literals within a column may spell half of a surrogate pair, which is no text of a table."""
+    try:
+        for cell in cells:
+            str(cell).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _is_list_of_structs(described: Dataset, name: str) -> bool:

@@ -10,26 +10,29 @@ import contextlib
 import io
 import json
 import re
+import zlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from itertools import chain, islice
+from itertools import chain
 from pathlib import Path
 from typing import IO, Any
 
 import pyarrow as pa
 
 from amt.errors import SourceError
+from amt.rows import in_batches
 from amt.sources.dataset import Dataset
-
-HUB_BATCH_ROWS = 1000
 
 Row = dict[str, Any]
 Part = tuple[str, Iterator[list[Row]]]
 """(what an error names, batches of rows)"""
 
-READERS = {".jsonl": "json", ".json": "json", ".parquet": "parquet", ".csv": "csv", ".tsv": "csv"}
-"""Form of a file by its ending, as `datasets` calls it."""
+_JSON = [kind + packed for packed in ("", ".gz") for kind in (".jsonl", ".ndjson", ".json")]
+READERS = {**dict.fromkeys(_JSON, "json"), ".parquet": "parquet", ".csv": "csv", ".tsv": "csv"}
+"""Form of a file by its ending in small letters, as `datasets` calls it."""
+_CSV_ROWS = 100
+"""What `datasets` reads of CSV at once, in place of 10,000: rows may be heavy."""
 
 
 # --- the hub -----------------------------------------------------------------------------------------------
@@ -69,9 +72,7 @@ def _streamed(described: Dataset, builder: Any, split: str, where: str) -> Itera
             check_columns(described, stream.column_names, where)
             builder.config.columns = [name for name in described.needs if name in stream.column_names]
             stream = builder.as_streaming_dataset(split=split)
-        for batch in stream.iter(batch_size=HUB_BATCH_ROWS):
-            names = list(batch)
-            yield [dict(zip(names, values, strict=True)) for values in zip(*batch.values(), strict=True)]
+        yield from in_batches(stream)
 
 
 # --- files -------------------------------------------------------------------------------------------------
@@ -91,7 +92,7 @@ def local_parts(described: Dataset, place: Path) -> Iterator[Part]:
         yield from hub_parts(replace(described, hub_id=str(place)), None)
         return
     names = sorted(file.relative_to(place) for file in place.rglob("*") if file.is_file())
-    names = [name for name in names if name.suffix in READERS and not _describes(name)]
+    names = [name for name in names if _ending(name) in READERS and not _describes(name)]
     if not (chosen := _chosen(described, names)):
         found = f": {', '.join(map(str, names))} belong to other parts of it" if names else ""
         raise SourceError(
@@ -133,18 +134,30 @@ def _chosen(described: Dataset, names: list[Path]) -> list[Path]:
 
 def _words(name: Path) -> list[str]:
     """Names of the folders, and of the file without its number among others: train-00000-of-00003.parquet is train."""
-    return [*name.parts[:-1], re.sub(r"-\d{5}-of-\d{5}.*", "", name.stem)]
+    stem = name.name[: len(name.name) - len(_ending(name))]
+    return [*name.parts[:-1], re.sub(r"-\d{5}-of-\d{5}.*", "", stem)]
+
+
+def _ending(file: str | Path) -> str:
+    """That of READERS, or what else stands behind the last dot."""
+    name = Path(file).name.lower()
+    return next((ending for ending in READERS if name.endswith(ending)), Path(name).suffix)
 
 
 def _file_parts(described: Dataset, file: str) -> Iterator[Part]:
-    form = READERS[Path(file).suffix]
+    if (form := READERS.get(_ending(file))) is None:
+        raise SourceError(
+            f"sources.{described.name}.path: {file} has no ending of a form that can be read ({', '.join(READERS)}). "
+            "Name such a file, or a folder with some."
+        )
     if form == "json":
         yield file, _json_batches(described, file)
         return
     import datasets
 
-    options: dict[str, Any] = {"delimiter": "\t"} if file.endswith(".tsv") else {}
+    options: dict[str, Any] = {}
     if form == "csv":
+        options = {"delimiter": "\t" if _ending(file) == ".tsv" else ",", "chunksize": _CSV_ROWS}
         # A column of text that has nothing but numbers is text: 007 is not 7.
         texts = [field.name for field in described.columns if pa.types.is_string(field.type)]
         options["converters"] = dict.fromkeys(texts, str)
@@ -161,9 +174,7 @@ _NOTHING = re.compile(r"[\s,]*")
 
 def _json_batches(described: Dataset, file: str) -> Iterator[list[Row]]:
     with told(described, file):
-        rows = json_rows(file)
-        while batch := list(islice(rows, HUB_BATCH_ROWS)):
-            yield batch
+        yield from in_batches(json_rows(file))
 
 
 def json_rows(file: str | Path) -> Iterator[Row]:
@@ -310,10 +321,10 @@ def told(described: Dataset, where: str) -> Iterator[None]:
 
 
 def hub_errors() -> tuple[type[Exception], ...]:
-    """What reading from the hub raises for want of network, access, revision or file."""
+    """What reading from the hub raises for want of network, access, revision or file, or what unpacks it."""
     import httpx
 
-    return (OSError, ValueError, RuntimeError, httpx.HTTPError)
+    return (OSError, EOFError, ValueError, RuntimeError, zlib.error, httpx.HTTPError)
 
 
 def _unreadable(described: Dataset, where: str, error: Exception) -> SourceError:

@@ -32,7 +32,7 @@ from amt.params import load
 from amt.seeds import seed_for
 
 HERE = Path(__file__).parent
-COPIES = 250
+COPIES = 1000
 SEED = 20250513
 
 

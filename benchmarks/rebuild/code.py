@@ -142,7 +142,7 @@ COLLECT = [
     ),  # ShareGPT
     Change("amt/sources/collect.py", 'unified = LeftOut("empty_query")', 'unified = LeftOut("empty")', ("queries",)),
     Change("amt/sources/collect.py", "islice(json_rows(path), limit)", "islice(json_rows(path), 0, limit)", ("raw",)),
-    Change("amt/sources/reading.py", "HUB_BATCH_ROWS = 1000", "HUB_BATCH_ROWS = 500", reaches=("raw",)),  # the hub
+    Change("amt/sources/reading.py", "_CSV_ROWS = 100", "_CSV_ROWS = 50", reaches=("raw",)),  # files of other forms
     Change("amt/sources/planted.py", 'if entry["source"] == source', 'if source == entry["source"]', ("queries",)),
     Change(
         "amt/sources/evaluation_sets.py",
@@ -375,6 +375,7 @@ SFT_AND_GRPO = [
         '"full": tokens / packs / max_tokens',
         ("sft_set",),
     ),
+    Change("amt/sft/offer.py", "_BLOCK_RESPONSES = 1024", "_BLOCK_RESPONSES = 2048", ("sft_set",)),
     Change("amt/sft/train.py", "return peak * 0.5 * (1 +", "return 0.5 * peak * (1.0 +", ("sft",)),
     Change("amt/sft/train.py", "len(lines) // 20", "len(lines) // 10", ("sft",)),
     Change("scripts/sft_set.py", "seed=recipe.seed,", "seed=recipe.seed + 1,", ("sft_set",)),

@@ -1,5 +1,7 @@
 """Which responses are fit to be trained on."""
 
+import tracemalloc
+
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -197,3 +199,29 @@ def test_repeated_phrase_agrees_with_the_definition(words, shortest, repeats):
         for start in range(len(words) - length * repeats + 1)
     )
     assert (repeated_phrase(" ".join(words), shortest, repeats) is not None) == expected
+
+
+def test_memory_does_not_grow_with_texts_and_tests(tmp_path, recipe, own_pool, monkeypatch):
+    monkeypatch.setattr("amt.rows.ROW_GROUP_BYTES", 200_000)
+    paths = {name: tmp_path / f"{name}.parquet" for name in ("queries", "responses", "perplexity", "kept", "ledger")}
+    peaks, long = [], " ".join(f"{number} and" for number in range(800))
+    for count in (10, 100, 400):  # of which the first counts what is imported on the way
+        names = [f"s:{number:03}" for number in range(count)]
+        asked = [query("What is 3 + 4?", name, tests=name * 1000, reference_solution="x" * 5000) for name in names]
+        about = [{"response_id": f"{name}/0", "row_id": name} for name in names]
+        rows = [
+            line
+            | {"sample": 0, "model": "m", "finish_reason": "stop", "tokens": 9}
+            | {"response": GOOD.replace("make", f"{line['row_id']} make {long}")}
+            for line in about
+        ]
+        write_rows(paths["queries"], asked, QUERY)
+        write_rows(paths["responses"], rows, RESPONSE)
+        write_rows(paths["perplexity"], [line | {"perplexity": 5.0, "tokens": 9} for line in about], PERPLEXITY)
+        with own_pool() as pool:
+            tracemalloc.start()
+            filter_responses(**paths, report=tmp_path / "report.json", settings=recipe.filter_responses)
+            peaks.append(tracemalloc.get_traced_memory()[1] + pool.max_memory())
+            tracemalloc.stop()
+        assert read_rows(paths["kept"], RESPONSE) == rows
+    assert peaks[2] - peaks[1] < 300 * 1500

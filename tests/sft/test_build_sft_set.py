@@ -1,16 +1,22 @@
 """What gets into the SFT set, how often, and what is said about the rest."""
 
 import json
-from collections import Counter
+import tracemalloc
+from collections import Counter, defaultdict
+from contextlib import contextmanager, nullcontext
+from functools import partial
 from types import SimpleNamespace
 
 import pyarrow as pa
 import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 from transformers import AutoTokenizer
 
 from amt.errors import DataError
 from amt.params import SftSet
-from amt.rows import CATEGORIES, QUERY, RESPONSE, SCORE, canonical_json, read_rows, write_rows, write_table
+from amt.rows import CATEGORIES, QUERY, RESPONSE, SCORE, canonical_json, read_rows, write_rows
+from amt.seeds import seed_for
 from amt.sft.build_sft_set import build_sft_set
 from tests.sft.conftest import SYSTEM
 
@@ -22,6 +28,8 @@ SETTINGS = SftSet(
     upsample={"math": 1, "code": 1, "science": 1, "instruction_follow": 3, "general_chat": 1},
     max_samples=dict.fromkeys(CATEGORIES),
 )
+
+QUERY_SCORE = pa.schema([("row_id", pa.string()), ("verify_score", pa.float64()), ("pass_rate", pa.float64())])
 
 
 def query(name, text="What is 3 + 4?", category="math", messages=None):
@@ -40,55 +48,62 @@ def build(tmp_path, untrained):
     """build(queries, {row_id: [(text, reward or status), ...]}, {row_id: verify score}) -> files and report.
 
     judged: row_ids whose verify score is a reward model's.
+    shards: files of each kind, among which the queries are dealt.
+    around: a context of the stage alone.
     """
 
-    def run(queries, responses, verify_scores=None, *, judged=(), max_tokens=256, settings=SETTINGS, seed=1):
+    def run(
+        queries, responses, verify_scores=None, *, judged=(), max_tokens=256, settings=SETTINGS, seed=1, shards=1,
+        around=nullcontext,
+    ):  # fmt: skip
         verify_scores = verify_scores or {}
         answers = [
             (f"{name}/{number}", name, number, text, outcome)
             for name, some in responses.items()
             for number, (text, outcome) in enumerate(some)
         ]
-        write_rows(tmp_path / "queries.parquet", queries, QUERY)
-        write_rows(
-            tmp_path / "responses.parquet",
-            [
+        shard_of = {row["row_id"]: number % shards for number, row in enumerate(queries)}
+
+        def files(name, rows, schema):
+            paths = [tmp_path / f"{name}{shard}.parquet" for shard in range(shards)]
+            for shard, path in enumerate(paths):
+                write_rows(path, [row for row in rows if shard_of.get(row["row_id"], 0) == shard], schema)
+            return paths
+
+        response_rows = [
                 {"response_id": response_id, "row_id": name, "sample": number, "model": "m", "response": text,
                  "finish_reason": "stop", "tokens": 1}
                 for response_id, name, number, text, _ in answers
-            ],
-            RESPONSE,
-        )  # fmt: skip
-        write_rows(
-            tmp_path / "scores.parquet",
-            [
+            ]  # fmt: skip
+        score_rows = [
                 {"response_id": response_id, "row_id": name, "reward_kind": "math",
                  "status": outcome if isinstance(outcome, str) else "scored",
                  "reward": None if isinstance(outcome, str) else outcome}
                 for response_id, name, _, _, outcome in answers
-            ],
-            SCORE,
-        )  # fmt: skip
+            ]  # fmt: skip
         scored = [
             {"row_id": row["row_id"], "verify_score": score, "pass_rate": None if row["row_id"] in judged else score}
             for row in queries
             for score in [verify_scores.get(row["row_id"], 1.0)]
         ]
-        write_table(tmp_path / "queries_scored.parquet", pa.Table.from_pylist(scored))
         names = ("samples", "packs", "ledger")
-        report = build_sft_set(
-            queries=[tmp_path / "queries.parquet"],
-            responses=[tmp_path / "responses.parquet"],
-            scores=[tmp_path / "scores.parquet"],
-            queries_scored=[tmp_path / "queries_scored.parquet"],
-            tokenizer=untrained,
-            report=tmp_path / "report.json",
-            **{name: tmp_path / f"{name}.parquet" for name in names},
-            settings=settings,
-            max_tokens=max_tokens,
-            system_prompt=SYSTEM,
-            seed=seed,
-        )
+        inputs = {
+            "queries": files("queries", queries, QUERY),
+            "responses": files("responses", response_rows, RESPONSE),
+            "scores": files("scores", score_rows, SCORE),
+            "queries_scored": files("queries_scored", scored, QUERY_SCORE),
+        }
+        with around():
+            report = build_sft_set(
+                **inputs,
+                tokenizer=untrained,
+                report=tmp_path / "report.json",
+                **{name: tmp_path / f"{name}.parquet" for name in names},
+                settings=settings,
+                max_tokens=max_tokens,
+                system_prompt=SYSTEM,
+                seed=seed,
+            )
         assert json.loads((tmp_path / "report.json").read_text()) == report
         tables = {name: read_rows(tmp_path / f"{name}.parquet") for name in names}
         return SimpleNamespace(report=report, **tables)
@@ -297,3 +312,115 @@ def test_nothing_to_train_on_is_an_error_that_counts_and_names_the_key(build):
 def test_responses_to_unknown_queries_are_an_error(build):
     with pytest.raises(DataError, match="answers 1 queries"):
         build([query("a")], {"b": [("x", 1.0)]})
+
+
+# Text, score or status, and what becomes of the response if it is looked at: None where that depends on the others.
+KINDS = {
+    "good": ("fine", 1.0, None),
+    "fair": ("fair", 0.7, None),
+    "low": ("poor", 0.1, "low_score"),
+    "broken": ("no", "error", "not_scored"),
+    "long": ("word " * 200, 1.0, "over_long"),
+    "control": ("stop<|im_end|>", 1.0, "special_token"),
+}
+
+
+def expected_fates(offer, hard, most, repeats, seed):
+    """The same choice, a query at a time with everything at hand."""
+    fates, samples, full = {}, Counter(), set()
+    for name in sorted(offer, key=lambda name: (seed_for(seed, "sft_set", "mixture", name), name)):
+        category, kinds = offer[name]
+        if category in full:
+            fates |= {f"{name}/{number}": "beyond_max_samples" for number in range(len(kinds))}
+            continue
+        of_query = {f"{name}/{number}": KINDS[kind][2] for number, kind in enumerate(kinds)}
+        usable = sorted(
+            (-KINDS[kind][1], seed_for(seed, "sft_set", "choose", f"{name}/{number}"), f"{name}/{number}", kind)
+            for number, kind in enumerate(kinds)
+            if KINDS[kind][2] is None
+        )
+        taken, texts = [], set()
+        for _, _, response_id, kind in usable:
+            if kind in texts:
+                of_query[response_id] = "same_text"
+            elif len(taken) == (2 if name in hard else 1):
+                of_query[response_id] = "beyond_max_responses"
+            else:
+                taken.append(response_id)
+            texts.add(kind)
+        if most is not None and samples[category] + len(taken) * repeats[category] > most:
+            full.add(category)
+            of_query |= dict.fromkeys(taken, "beyond_max_samples")
+        else:
+            samples[category] += len(taken) * repeats[category]
+        fates |= of_query
+    return fates
+
+
+@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    kinds=st.lists(st.lists(st.sampled_from(sorted(KINDS)), max_size=4), min_size=1, max_size=24),
+    most=st.none() | st.integers(0, 12),
+    shards=st.integers(1, 3),
+    block=st.integers(1, 8),
+    seed=st.integers(0, 5),
+)
+# Nearly all fail, so that it takes several attempts to fill a category.
+@example(kinds=[["long"], ["control", "long"], ["long", "low"]] * 7 + [["good"]] * 3, most=2, shards=2, block=2, seed=0)
+@example(kinds=[["good"], ["good"], ["long"], ["long"]] * 6, most=4, shards=1, block=3, seed=1)
+@example(kinds=[["good"], ["good"], ["long"], ["long"]] * 6, most=4, shards=1, block=3, seed=2)
+def test_the_choice_is_that_of_a_query_at_a_time(build, kinds, most, shards, block, seed):
+    offer = {f"q{number:02}": (("math", "instruction_follow")[number % 2], some) for number, some in enumerate(kinds)}
+    hard = {name for number, name in enumerate(offer) if number % 3 == 0}
+    fates = expected_fates(offer, hard, most, SETTINGS.upsample, seed)
+    chosen = sorted(name for name, fate in fates.items() if fate is None)
+    run = partial(
+        build,
+        [query(name, category=category) for name, (category, _) in offer.items()],
+        {name: [KINDS[kind][:2] for kind in some] for name, (_, some) in offer.items()},
+        dict.fromkeys(hard, 0.0),
+        settings=SETTINGS.model_copy(update={"max_samples": dict.fromkeys(CATEGORIES, most)}),
+        seed=seed,
+        shards=shards,
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("amt.sft.offer._BLOCK_RESPONSES", block)
+        if not chosen:
+            with pytest.raises(DataError, match=f"None of {len(fates)} responses"):
+                run()
+            return
+        result = run()
+    assert reasons(result) == {name: fate for name, fate in fates.items() if fate}
+    repeats = {name: SETTINGS.upsample[offer[name.split("/")[0]][0]] for name in chosen}
+    assert [sample["sample_id"] for sample in result.samples] == [
+        f"{name}#{repeat}" for name in chosen for repeat in range(repeats[name])
+    ]
+    texts = defaultdict(set)
+    for sample in result.samples:
+        name, number = sample["response_id"].split("/")
+        texts[offer[name][1][int(number)]].add((tuple(sample["token_ids"]), tuple(sample["loss_mask"])))
+    assert all(len(some) == 1 for some in texts.values())  # all ask the same: each has the tokens of its own text
+    assert len(set.union(*texts.values())) == len(texts)
+
+
+def test_memory_grows_by_hundreds_of_bytes_a_sample_whatever_texts_and_tests_weigh(build, own_pool, monkeypatch):
+    monkeypatch.setattr("amt.rows.ROW_GROUP_BYTES", 400_000)
+    monkeypatch.setattr("amt.sft.offer._BLOCK_RESPONSES", 16)
+    monkeypatch.setattr("amt.sft.build_sft_set._PART_TOKENS", 20_000)
+    peaks = []
+
+    @contextmanager
+    def measured():
+        with own_pool() as pool:
+            tracemalloc.start()
+            yield
+            peaks.append(tracemalloc.get_traced_memory()[1] + pool.max_memory())
+            tracemalloc.stop()
+
+    for count in (10, 100, 400):  # of which the first counts what is imported on the way
+        queries = [query(f"q{number:03}") | {"tests": f"{number}" * 5_000} for number in range(count)]
+        responses = {row["row_id"]: [(row["row_id"] + " 7" * 2000, 1.0)] for row in queries}
+        result = build(queries, responses, max_tokens=10_000, around=measured)
+        assert result.report["samples"] == count
+        assert result.report["tokens"] > count * 2000
+    assert peaks[2] - peaks[1] < 300 * 1000

@@ -458,6 +458,15 @@ def test_a_published_row_becomes_this_query(name):
         ("tulu3_chat", {"source": "ai2-adapt-dev/personahub_math_v5_regen_149960"}, "other_subset"),
         ("tulu3_chat", {"source": "ai2-adapt-dev/evol_codealpaca_heval_decontaminated"}, "other_subset"),
         ("tulu3_chat", {"source": "ai2-adapt-dev/personahub_ifdata_manual_seed_v3_29980"}, "other_subset"),
+        # Half of a surrogate pair, which JSON and Python can spell, is no text of a table.
+        ("deepcoder", {"tests": r'[{"input": "\"\ud83d\"", "output": "2"}]'}, "not_unicode"),
+        (
+            "prime_eurus2",
+            {"reward_model": {"ground_truth": r'{"inputs": ["\ud83d"], "outputs": ["1"]}', "style": "rule"}},
+            "not_unicode",
+        ),
+        ("acecode_87k", {"test_cases": [r'assert f("\ud83d") == 1']}, "not_unicode"),
+        ("opencoder", {"testcase": [r'assert inc("\ud83d") == 1']}, "not_unicode"),
     ],
 )
 def test_a_row_that_must_not_come_in_is_counted(name, changed, reason):
@@ -523,6 +532,29 @@ def test_equal_rows_that_are_left_out_get_ids_of_their_own_too():
     assert {row.reason for row in rows} == {"aime_2024_is_an_evaluation_set"}
     assert len({row.row_id for row in rows}) == 3
     assert all(row.row_id.startswith("aime_1983_2024:") for row in rows)
+
+
+def test_a_row_that_no_table_can_hold_leaves_the_others_as_they_are(tmp_path):
+    good = {"problem": "Old", "solutions": ["x"], "starter_code": "", "metadata": {"func_name": None}}
+    good["tests"] = json.dumps([{"input": "\U0001f600", "output": "2"}])
+    odd = good | {"tests": r'[{"input": "\ud83d", "output": "2"}]'}
+    _written(tmp_path / "mine", "a.jsonl", [odd, good, odd, odd | {"problem": "New"}])
+    settings = Source(origin="local", revision=None, path="mine", limit=None, shards=1)
+    write_raw("deepcoder", settings, tmp_path / "rows.parquet", tmp_path / "mine")
+    report = write_queries("deepcoder", *(tmp_path / f"{name}.parquet" for name in ("rows", "q", "l")))
+    assert (report.rows_in, report.kept, report.dropped) == (4, 1, {"not_unicode": 3})
+    (kept,) = read_rows(tmp_path / "q.parquet", QUERY)
+    assert json.loads(kept["tests"])["cases"] == [{"stdin": "\U0001f600", "stdout": "2"}]
+    assert len({row["row_id"] for row in read_rows(tmp_path / "l.parquet", LEDGER)}) == 4
+
+
+def test_what_names_a_row_that_is_left_out_may_be_no_text_of_a_table():
+    odd = {**ROWS["aime_1983_2024"][0], "Year": 2024, "Question": "\ud83d"}
+    same, other = unify(DATASETS["aime_1983_2024"], [odd, odd | {"Question": "\ud83e"}])
+    assert same.row_id != other.row_id
+    odd = ROWS["openr1_math_220k"][0] | {"uuid": "\ud83d"}
+    (left_out,) = unify(DATASETS["openr1_math_220k"], [odd])
+    assert left_out.reason == "not_unicode"
 
 
 def test_a_published_id_names_the_row_whatever_else_changes():

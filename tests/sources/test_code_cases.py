@@ -71,6 +71,14 @@ def test_pytest_that_tests_nothing(source):
     assert from_pytest(source, "f") is None
 
 
+@pytest.mark.parametrize("set_up", ["", "    x = 1\n"])
+@pytest.mark.parametrize("expected", ["+".join(["1"] * 400), "+".join(["1"] * 1200)])
+def test_pytest_that_cannot_be_written_again(expected, set_up):
+    """It parses: a chain of operators is a loop there."""
+    source = f"from solution import f\ndef test_a():\n{set_up}    assert f(1) == {expected}\n"
+    assert from_pytest(source, "f") is None
+
+
 PARAMETRIZED = "@pytest.mark.parametrize('x', [1, 2])\ndef test_p(x):\n    assert f(x) == x\n"
 PLAIN = "def test_a():\n    assert f(1) == 1\n"
 

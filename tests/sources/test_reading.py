@@ -214,6 +214,33 @@ def test_every_instruction_that_can_be_checked_comes_in_with_its_arguments(tmp_p
         assert (verdict.status, verdict.passed) == ("scored", True), (name, verdict.reason)
 
 
+@pytest.mark.parametrize("form", ["jsonl", "csv", "parquet"])
+def test_memory_does_not_grow_with_heavy_rows(tmp_path, monkeypatch, form):
+    """Of 400 rows of 100,000 characters, batches take what 2 MB allow: all of them have 40."""
+    monkeypatch.setattr("amt.rows.ROW_GROUP_BYTES", 2_000_000)
+    rows = [MATH | {"problem": f"{number}+" * 20_000 + "1?"} for number in range(1000, 1400)]
+    place = tmp_path / f"a.{form}"
+    if form == "jsonl":
+        _lines(place, *rows)
+    elif form == "csv":
+        pa.Table.from_pylist(rows).to_pandas().to_csv(place, index=False)
+    else:
+        pq.write_table(pa.Table.from_pylist(rows), place)
+    paths = [tmp_path / name for name in ("rows.parquet", "q.parquet", "l.parquet")]
+    peaks = []
+    for stage in (
+        lambda: write_raw("big_math_rl_verified", _source("local"), paths[0], place),
+        lambda: write_queries("big_math_rl_verified", *paths),
+    ):
+        tracemalloc.start()
+        stage()
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert max(peaks) < 30e6  # of CSV, 100 rows are read at once
+    assert [row["problem"] for row in read_rows(paths[0])] == [row["problem"] for row in rows]
+    assert [row["query"] for row in read_rows(paths[1], QUERY)] == [row["problem"] for row in rows]
+
+
 # --- folders ------------------------------------------------------------------------------------------------
 
 
@@ -293,6 +320,40 @@ def test_files_of_several_forms_lie_side_by_side(tmp_path):
     assert [row["problem"] for row in _raw(tmp_path, "big_math_rl_verified", folder, limit=3)] == list("abc")
 
 
+ENDINGS = ["jsonl", "JSONL", "ndjson", "json", "jsonl.gz", "ndjson.GZ", "json.gz", "Parquet", "CSV", "Tsv"]
+
+
+@pytest.mark.parametrize("as_folder", [False, True])
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_files_are_read_by_their_ending(tmp_path, ending, as_folder):
+    """Of a folder, with names of splits before it."""
+    for split, number in (("train", "007"), ("test", "008")):
+        file = tmp_path / "mine" / f"{split}-00000-of-00001.{ending}"
+        table = pa.Table.from_pylist([MATH | {"answer": number}])
+        file.parent.mkdir(exist_ok=True)
+        if ending == "Parquet":
+            pq.write_table(table, file)
+        elif ending in ("CSV", "Tsv"):
+            table.to_pandas().to_csv(file, index=False, sep="," if ending == "CSV" else "\t")
+        else:
+            content = (json.dumps(MATH | {"answer": number}) + "\n").encode()
+            file.write_bytes(gzip.compress(content) if ending.lower().endswith("gz") else content)
+    place = tmp_path / "mine" if as_folder else tmp_path / "mine" / f"train-00000-of-00001.{ending}"
+    assert [row["answer"] for row in _raw(tmp_path, "big_math_rl_verified", place)] == ["007"]
+
+
+@pytest.mark.parametrize("as_folder", [False, True])
+@pytest.mark.parametrize("file", ["a.txt", "a.jsonl.xz", "a.parquet.gz", "a.csv.gz", "a.gz", "jsonl", "a."])
+def test_a_file_of_an_ending_that_is_not_read_is_told_which_are(tmp_path, file, as_folder):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / file).write_text("x")
+    match = (
+        r"sources\.ultra_chat\.path: .* form that can be read "
+        r"\(\.jsonl, \.ndjson, \.json, \.jsonl\.gz, \.ndjson\.gz, \.json\.gz, \.parquet, \.csv, \.tsv\)"
+    )
+    _fails(tmp_path, "ultra_chat", tmp_path / "mine" if as_folder else tmp_path / "mine" / file, match)
+
+
 # --- JSON -----------------------------------------------------------------------------------------------------
 
 
@@ -313,6 +374,15 @@ def test_files_of_several_forms_lie_side_by_side(tmp_path):
 def test_broken_json_is_named_with_its_place(tmp_path, content, match):
     (tmp_path / "a.json").write_bytes(content)
     _fails(tmp_path, "openhermes_2_5", tmp_path / "a.json", match)
+
+
+@pytest.mark.parametrize("spoil", [lambda packed: packed[:-30], lambda packed: packed[:30] + b"\xff" * 30, bytes.hex])
+def test_a_packed_file_that_is_cut_short_or_spoilt_is_named(tmp_path, spoil):
+    lines = "".join(json.dumps(CHAT | {"prompt_id": str(number)}) + "\n" for number in range(300))
+    spoilt = spoil(gzip.compress(lines.encode()))
+    (tmp_path / "a.jsonl.gz").write_bytes(spoilt if isinstance(spoilt, bytes) else spoilt.encode())
+    match = r"a\.jsonl\.gz cannot be read: .*sources\.ultra_chat\.path"
+    _fails(tmp_path, "ultra_chat", tmp_path / "a.jsonl.gz", match)
 
 
 @pytest.mark.parametrize("name", ["a.parquet", "a.csv"])
