@@ -131,8 +131,9 @@ class Window(Section):
 class Benchmark(Section):
     """One evaluation set [5.1.1]. It is also an input of decontamination [2.2]."""
 
-    kind: Literal["math", "arena", "code"]
-    """What judges the answers: math the ground truth, code the tests, arena endpoints.arena_judge [5.1.1]."""
+    kind: Literal["math", "arena", "code", "instructions"]
+    """What judges the answers: math the ground truth, code the tests, arena endpoints.arena_judge [5.1.1], instructions
+    the checks of IFEval, whose score is that of whole prompts in strict mode; the loose mode is reported beside it."""
     origin: Literal["standin", "hub"]
     """standin: generated questions in the form of the kind. hub: Hugging Face, at `revision`."""
     hub_id: str | None

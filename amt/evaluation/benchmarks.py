@@ -8,6 +8,7 @@ from typing import Any
 
 from amt.errors import DataError
 from amt.params import Benchmark
+from amt.rewards.instructions import UnknownInstructionError, read_instructions
 from amt.rows import QUERY, read_rows
 
 
@@ -24,7 +25,8 @@ def load_questions(paths: Iterable[Path], declared: dict[str, Benchmark]) -> lis
     """Benchmarks of files named {benchmark}.parquet.
 
     Raises:
-        DataError: a file is not a declared benchmark, is empty, or an arena question has no baseline answer.
+        DataError: a file is not a declared benchmark, is empty, an arena question has no baseline answer, or an
+            instruction cannot be checked.
     """
     sets = []
     for path in map(Path, paths):
@@ -41,8 +43,20 @@ def load_questions(paths: Iterable[Path], declared: dict[str, Benchmark]) -> lis
                     f"{path}: {len(bare)} of {len(rows)} questions have no baseline answer in reference_solution, "
                     f"which the arena judge compares with (first: {bare[0]})."
                 )
+        if declared[name].kind == "instructions":
+            _check_instructions(path, rows)
         sets.append(Questions(name, declared[name], rows))
     return sets
+
+
+def _check_instructions(path: Path, rows: list[dict[str, Any]]) -> None:
+    for row in rows:
+        try:
+            read_instructions(row["instructions"])
+        except UnknownInstructionError as error:
+            raise DataError(
+                f"{path}: the instructions of question {row['row_id']} cannot be checked: {error}."
+            ) from None
 
 
 def question_messages(row: dict[str, Any], prompt_suffix: str) -> list[dict[str, str]]:

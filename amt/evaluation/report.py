@@ -459,5 +459,10 @@ def _metrics(context: dict[str, Any], scores: dict[str, Any]) -> dict[str, Any]:
         "gain_low": gain["interval"][0],
         "gain_high": gain["interval"][1],
         "win_rate": {name: {model: scores[model][name]["pass_at_1"] for model in scores} for name in context["arenas"]},
+        "instructions": {
+            name: {model: scores[model][name]["instructions"] for model in scores}
+            for name, benchmark in scores["base"].items()
+            if benchmark["kind"] == "instructions"
+        },
         "found": {item["kind"]: {"planted": item["planted"], "found": item["found"]} for item in context["planted"]},
     }

@@ -23,6 +23,7 @@ from amt.endpoints.client import ChatClient
 from amt.errors import DataError, InfrastructureError
 from amt.evaluation.arena import play, pooled
 from amt.evaluation.benchmarks import Questions, question_messages
+from amt.evaluation.instructions import accuracies
 from amt.evaluation.statistics import pass_at_1
 from amt.params import Endpoint, Evaluation, Sandbox, Score
 from amt.placement import Placement
@@ -182,7 +183,7 @@ def grade(
     judge_settings: Endpoint,
     recipe_seed: int,
 ) -> list[dict[str, Any]]:
-    """The generations with status, reward and reason: by rule for math and code, by the judge for arena."""
+    """The generations with status, reward and reason: by the judge for arena, by rule for the other kinds."""
     by_rule, by_judge = [], []
     questions = {(item.name, row["row_id"]): (item, row) for item in benchmarks for row in item.rows}
     for generation in generations:
@@ -288,7 +289,7 @@ def _summary(item: Questions, rows: list[dict[str, Any]], confidence: float) -> 
         "statuses": {status: statuses[status] for status in ("scored", "invalid", "error")},
         "reasons": dict(sorted(Counter(row["reason"] for row in rows if _needs_a_reason(item, row)).items())),
         "by_question": [[row_id, sum(scored) / len(scored)] for row_id, scored in sorted(rewards.items())],
-    }
+    } | ({"instructions": accuracies(item.rows, scored_rows)} if item.settings.kind == "instructions" else {})
 
 
 def _needs_a_reason(item: Questions, row: dict[str, Any]) -> bool:

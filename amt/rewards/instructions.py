@@ -1,85 +1,157 @@
-"""Whether a response follows its instructions [3.1.3]: the 25 instruction types of IFEval, strict mode.
+"""Whether a response follows its instructions [3.1.3]: the 25 instruction types of IFEval.
 
-Strict: the answer is taken as it is, and all instructions must be followed. The checks do what IFEval's
-published validator does, its quirks included (a keyword is a regular expression that matches inside words; a
-text whose language cannot be told counts as followed), with two deliberate differences:
+Strict, which the reward is: the answer is taken as it is, and all instructions must be followed. Loose, which
+evaluations report as well: an instruction counts as followed if the answer follows it as it is or without its first
+line, its last line, both, its asterisks, or asterisks and lines.
 
-- An unknown instruction type or a missing argument makes the query invalid. IFEval draws a random one.
-- number_sentences and capital_word_frequency split sentences with NLTK's Punkt algorithm and the
-  abbreviations below instead of its trained English model, which is a download. They can differ on
-  abbreviations that are not listed: DIFFERS_FROM_IFEVAL names them.
+The checks decide as IFEval's published validator does, its quirks included (a keyword is a regular expression that
+matches inside words; a text whose language cannot be told counts as followed). docs/decisions/ifeval.md has what is
+different on purpose: arguments that IFEval replaces by random ones or fails on make the query invalid, language
+detection is seeded, a keyword that is no regular expression is taken literally, and no keyword hangs.
 """
 
 import inspect
 import json
+import os
 import re
 import threading
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any
 
+from amt.errors import InfrastructureError
 from amt.rewards.answer import NO_ANSWER, answer_part
+from amt.rewards.patterns import TooSlowError, count_matches
 from amt.rewards.verdict import PASSED, Verdict, failed
 
-DIFFERS_FROM_IFEVAL = ("length_constraints:number_sentences", "change_case:capital_word_frequency")
-
-_ABBREVIATIONS = (
-    "a.m adj adm adv aug ave b.c bldg blvd bros c capt cf cmdr co col conn corp d.c dec dept dr e.g ed esq est etc feb "
-    "fig ft gen gov hon hr i.e inc jan jr jul jun lt ltd maj mar messrs mr mrs ms mt nov oct p.m ph.d pp prof "
-    "rep rev sec sen sept sgt sr st u.k u.n u.s u.s.a v vol vs"
-)
 _CONSTRAINED_RESPONSES = ("My answer is yes.", "My answer is no.", "My answer is maybe.")
+_RELATIONS = ("less than", "at least")
 
 
 class UnknownInstructionError(ValueError):
     """An instruction type or argument that cannot be checked."""
 
 
-def grade_instructions(instructions: str | None, response: str) -> Verdict:
-    """Verdict on one response.
+@dataclass(frozen=True)
+class Instruction:
+    """One instruction with its arguments, which have been checked."""
 
-    Args:
-        instructions: JSON {"instruction_id_list": [...], "kwargs": [{...}, ...]}; nulls in kwargs are left out.
-    """
+    name: str
+    """E.g. "punctuation:no_comma"."""
+    check: Callable[[str], bool]
+
+    def broken_by(self, text: str) -> str | None:
+        """Why a text does not follow it; None if it does. An empty text follows nothing.
+
+        Raises:
+            InfrastructureError: it could not be checked this time.
+        """
+        try:
+            return None if text.strip() and self.check(text) else self.name
+        except TooSlowError as error:
+            return f"{self.name} ({error})"
+
+
+def grade_instructions(instructions: str | None, response: str) -> Verdict:
+    """Strict verdict on one response: passed if its answer follows all instructions (see read_instructions)."""
     try:
-        content = json.loads(instructions or "null")
-        names, arguments = content["instruction_id_list"], content["kwargs"]
-        checks = [_bind(name, kwargs) for name, kwargs in zip(names, arguments, strict=True)]
-        if not checks:
-            raise UnknownInstructionError("no instructions")
-    except (ValueError, TypeError, KeyError) as error:
-        return Verdict("invalid", reason=f"instructions cannot be checked: {type(error).__name__}: {error}")
+        wanted = read_instructions(instructions)
+    except UnknownInstructionError as error:
+        return Verdict("invalid", reason=f"instructions cannot be checked: {error}")
     answer = answer_part(response)
     if answer is None:
         return failed(NO_ANSWER)
-    broken = [name for name, check in zip(names, checks) if not check(answer)]
+    try:
+        broken = [why for instruction in wanted if (why := instruction.broken_by(answer))]
+    except InfrastructureError as error:
+        return Verdict("error", reason=str(error))
     return failed(f"not followed: {', '.join(broken)}") if broken else PASSED
 
 
-def follows(instruction: str, kwargs: dict[str, Any], text: str) -> bool:
+def strict(instruction: Instruction, text: str) -> bool:
+    """Whether a text as it is follows an instruction."""
+    return instruction.broken_by(text) is None
+
+
+def loose(instruction: Instruction, text: str) -> bool:
+    """Whether a text follows an instruction as it is or in one of seven versions with less around it."""
+    lines = text.split("\n")
+    cut = [text, *("\n".join(part).strip() for part in (lines[1:], lines[:-1], lines[1:-1]))]
+    return any(strict(instruction, version) for part in cut for version in (part, part.replace("*", "")))
+
+
+def follows(name: str, kwargs: dict[str, Any], text: str) -> bool:
     """Whether a text follows one instruction, e.g. follows("punctuation:no_comma", {}, "a b").
 
     Raises:
-        UnknownInstructionError: there is no such type, or it lacks an argument.
+        UnknownInstructionError: there is no such type, or an argument is missing or of no use.
     """
-    return _bind(instruction, kwargs)(text)
+    return strict(_bind(name, kwargs), text)
 
 
-def _bind(instruction: str, kwargs: dict[str, Any] | None) -> Callable[[str], bool]:
-    if instruction not in CHECKS:
-        raise UnknownInstructionError(f"unknown instruction type {instruction!r}")
-    check = CHECKS[instruction]
+# --- instructions and their arguments --------------------------------------------------------------------
+
+
+def read_instructions(text: str | None) -> list[Instruction]:
+    """Instructions in the form of the paper's Figure 3; arguments that are null are left out.
+
+    Args:
+        text: JSON {"instruction_id_list": ["punctuation:no_comma", ...], "kwargs": [{...}, ...]}, as many of each.
+
+    Raises:
+        UnknownInstructionError: it has another form, no instruction, or one that cannot be checked.
+    """
+    try:
+        content = json.loads(text or "null")
+        names, arguments = content["instruction_id_list"], content["kwargs"]
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise UnknownInstructionError(f"{type(error).__name__}: {error}") from None
+    if not isinstance(names, list) or not isinstance(arguments, list) or not len(names) == len(arguments) > 0:
+        raise UnknownInstructionError("instruction_id_list and kwargs are not two lists of one length above 0")
+    return [_bind(name, kwargs) for name, kwargs in zip(names, arguments)]
+
+
+def _bind(name: str, kwargs: dict[str, Any] | None) -> Instruction:
+    if not isinstance(name, str) or name not in CHECKS:
+        raise UnknownInstructionError(f"unknown instruction type {name!r}")
+    if not isinstance(kwargs, dict | None):
+        raise UnknownInstructionError(f"{name}: its arguments are {kwargs!r}, which names none")
+    signature = inspect.signature(CHECKS[name])
     given = {key: value for key, value in (kwargs or {}).items() if value is not None}
     try:
-        inspect.signature(check).bind("", **given)
+        signature.bind("", **given)
     except TypeError as error:
-        raise UnknownInstructionError(f"{instruction}: {error}") from None
-    for key in given.keys() & {"relation", "let_relation", "capital_relation"}:
-        if given[key] not in ("less than", "at least"):
-            raise UnknownInstructionError(f"{instruction}: {key} is {given[key]!r}, not 'less than' or 'at least'")
-    # An empty text follows nothing.
-    return lambda text: bool(text.strip()) and bool(check(text, **given))
+        raise UnknownInstructionError(f"{name}: {error}") from None
+    for key, value in given.items():
+        given[key], fault = _argument(signature.parameters[key], value)
+        if fault:
+            raise UnknownInstructionError(f"{name}: {key} is {value!r}, {fault}")
+    if given.get("nth_paragraph", 0) > given.get("num_paragraphs", 0):
+        raise UnknownInstructionError(f"{name}: no paragraph {given['nth_paragraph']} in {given['num_paragraphs']}")
+    check = CHECKS[name]
+    return Instruction(name, lambda text: check(text, **given))
+
+
+def _argument(parameter: inspect.Parameter, value: Any) -> tuple[Any, str | None]:
+    """The argument as its check takes it, and why it is of no use."""
+    if parameter.annotation is int:
+        if isinstance(value, float) and value.is_integer():  # a column of numbers with gaps is read as floats
+            value = int(value)
+        lowest = int(parameter.name == "nth_paragraph")
+        usable = isinstance(value, int) and not isinstance(value, bool) and value >= lowest
+        return value, None if usable else f"no whole number from {lowest} on"
+    words = value if parameter.annotation == list[str] else [value]
+    if not isinstance(words, list) or not words or not all(isinstance(word, str) and word.strip() for word in words):
+        return value, "empty or no text"
+    if parameter.name.endswith("relation") and value not in _RELATIONS:
+        return value, "not 'less than' or 'at least'"
+    if parameter.name == "letter" and len(value) != 1:
+        return value, "not one letter"
+    if parameter.name == "language" and value not in _languages():
+        return value, "which is never detected"
+    return value, None
 
 
 def _compare(count: int, relation: str, threshold: int) -> bool:
@@ -89,24 +161,18 @@ def _compare(count: int, relation: str, threshold: int) -> bool:
 # --- keywords --------------------------------------------------------------------------------------------
 
 
-def _pattern(keyword: str) -> str:
-    try:
-        re.compile(keyword)
-    except re.error:
-        return re.escape(keyword)  # where IFEval fails
-    return keyword
-
-
 def _keyword_existence(text: str, *, keywords: list[str]) -> bool:
-    return all(re.search(_pattern(keyword), text, re.IGNORECASE) for keyword in keywords)
+    return all(count_matches(keyword, text, flags=re.IGNORECASE) for keyword in keywords)
 
 
 def _keyword_frequency(text: str, *, keyword: str, frequency: int, relation: str) -> bool:
-    return _compare(len(re.findall(_pattern(keyword.strip()), text, re.IGNORECASE)), relation, frequency)
+    return _compare(count_matches(keyword.strip(), text, flags=re.IGNORECASE), relation, frequency)
 
 
 def _forbidden_words(text: str, *, forbidden_words: list[str]) -> bool:
-    return not any(re.search(rf"\b{_pattern(word)}\b", text, re.IGNORECASE) for word in forbidden_words)
+    return not any(
+        count_matches(word, text, before=r"\b", after=r"\b", flags=re.IGNORECASE) for word in forbidden_words
+    )
 
 
 def _letter_frequency(text: str, *, letter: str, let_frequency: int, let_relation: str) -> bool:
@@ -116,6 +182,14 @@ def _letter_frequency(text: str, *, letter: str, let_frequency: int, let_relatio
 # --- language and case -----------------------------------------------------------------------------------
 
 _detector_lock = threading.Lock()
+
+
+@cache
+def _languages() -> frozenset[str]:
+    """Codes that the detector knows: each of its profiles is named by one."""
+    import langdetect
+
+    return frozenset(os.listdir(langdetect.PROFILES_DIRECTORY))
 
 
 @lru_cache(maxsize=1000)
@@ -156,10 +230,16 @@ def _capital_word_frequency(text: str, *, capital_frequency: int, capital_relati
 
 @cache
 def _punkt():
+    """NLTK's sentence splitter with its model of English, which NLTK itself has as a download only."""
     from nltk.tokenize.punkt import PunktParameters, PunktSentenceTokenizer
+    from punkt import load_model
 
-    parameters = PunktParameters()
-    parameters.abbrev_types = set(_ABBREVIATIONS.split())
+    model, parameters = load_model("english"), PunktParameters()
+    parameters.abbrev_types = set(model.abbrev_types)
+    parameters.collocations = set(model.collocations)
+    parameters.sent_starters = set(model.sent_starters)
+    # NLTK's own defaultdict would grow by every word that is looked up.
+    parameters.ortho_context = Counter(model.ortho_context)
     return PunktSentenceTokenizer(parameters)
 
 
@@ -194,7 +274,8 @@ def _nth_paragraph_first_word(text: str, *, num_paragraphs: int, nth_paragraph: 
     if not words:
         return False
     found = re.match(r"""[^.,?!'"]*""", words[0].lstrip("'").lstrip('"')).group()
-    return found.lower() == first_word.lower()
+    # Letter by letter, as IFEval does: a Greek word that ends in a capital sigma becomes another one as a whole.
+    return "".join(letter.lower() for letter in found) == first_word.lower()
 
 
 # --- content and format ----------------------------------------------------------------------------------
@@ -213,7 +294,9 @@ def _number_placeholders(text: str, *, num_placeholders: int) -> bool:
 def _postscript(text: str, *, postscript_marker: str) -> bool:
     marker = postscript_marker.strip()
     special = {"P.P.S": r"p\.\s?p\.\s?s", "P.S.": r"p\.\s?s\."}
-    return bool(re.search(special.get(marker, _pattern(marker.lower())), text.lower(), re.MULTILINE))
+    if marker in special:
+        return bool(re.search(special[marker], text.lower()))
+    return count_matches(marker.lower(), text.lower(), flags=re.MULTILINE) > 0
 
 
 def _number_bullet_lists(text: str, *, num_bullets: int) -> bool:
@@ -234,7 +317,7 @@ def _number_highlighted_sections(text: str, *, num_highlights: int) -> bool:
 
 
 def _multiple_sections(text: str, *, section_spliter: str, num_sections: int) -> bool:
-    return len(re.findall(rf"\s?{_pattern(section_spliter.strip())}\s?\d+\s?", text)) >= num_sections
+    return count_matches(section_spliter.strip(), text, before=r"\s?", after=r"\s?\d+\s?") >= num_sections
 
 
 def _json_format(text: str) -> bool:

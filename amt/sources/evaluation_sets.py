@@ -1,7 +1,7 @@
 """The evaluation sets of paper section 5.1.1 from the hub, in the schema of all queries.
 
 hub_id and kind say how a set is read: `math` has a problem and an answer, `code` is LiveCodeBench (JSONL files,
-release and window), `arena` is Arena-Hard (questions and the baseline model's answers).
+release and window), `arena` is Arena-Hard (questions and the baseline model's answers), `instructions` is IFEval.
 """
 
 import json
@@ -41,6 +41,7 @@ def write_hub_benchmark(name: str, settings: Benchmark, path: Path) -> None:
         "math": _math_rows,
         "code": _livecodebench_rows,
         "arena": _arena_rows,
+        "instructions": _ifeval_rows,
     }
     rows = read[settings.kind](name, settings)
     if settings.questions is not None:
@@ -68,27 +69,14 @@ def question_row(name: str, category: str, published_id: Any, query: str, **fiel
 
 
 def _math_rows(name: str, settings: Benchmark) -> list[dict[str, Any]]:
-    import datasets
-
-    try:
-        splits = datasets.load_dataset(settings.hub_id, settings.hub_config, revision=settings.revision)
-    except hub_errors() as error:
-        raise _unreadable(name, settings, error) from error
-    if not (found := [split for split in ("train", "test") if split in splits]):
-        raise SourceError(
-            f"benchmarks.{name}: {settings.hub_id} has neither a split train nor test (it has: {', '.join(splits)})."
-        )
-    return math_questions(name, settings.hub_id, list(splits[found[0]]))
+    return math_questions(name, settings.hub_id, _hub_rows(name, settings))
 
 
 def math_questions(name: str, hub_id: str, published: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Rows of {problem, answer, id or unique_id}; an answer such as "033" keeps its form."""
     rows = []
     for number, row in enumerate(published):
-        if missing := [column for column in ("problem", "answer") if column not in row]:
-            raise SourceError(
-                f"benchmarks.{name}: {hub_id} lacks column {', '.join(missing)} (it has: {', '.join(row)})."
-            )
+        _check_columns(name, hub_id, row, ("problem", "answer"))
         published_id = row.get("id", row.get("unique_id", number))
         answer = str(row["answer"]).strip()
         rows.append(question_row(name, "math", published_id, row["problem"].strip(), ground_truth=answer))
@@ -187,7 +175,45 @@ def _arena_rows(name: str, settings: Benchmark) -> list[dict[str, Any]]:
     return arena_questions(name, questions, list(_hub_lines(name, settings, ARENA_BASELINE)))
 
 
+# --- instructions ------------------------------------------------------------------------------------------
+
+
+def ifeval_questions(name: str, hub_id: str, published: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows of {key, prompt, instruction_id_list, kwargs}; arguments that are null are left out."""
+    rows = []
+    for row in published:
+        _check_columns(name, hub_id, row, ("key", "prompt", "instruction_id_list", "kwargs"))
+        given = [{key: value for key, value in (kwargs or {}).items() if value is not None} for kwargs in row["kwargs"]]
+        instructions = canonical_json({"instruction_id_list": row["instruction_id_list"], "kwargs": given})
+        rows.append(question_row(name, "instruction_follow", row["key"], row["prompt"], instructions=instructions))
+    return rows
+
+
+def _ifeval_rows(name: str, settings: Benchmark) -> list[dict[str, Any]]:
+    return ifeval_questions(name, settings.hub_id, _hub_rows(name, settings))
+
+
 # --- the hub -----------------------------------------------------------------------------------------------
+
+
+def _hub_rows(name: str, settings: Benchmark) -> list[dict[str, Any]]:
+    """All rows of the split train, or of test where there is no other."""
+    import datasets
+
+    try:
+        splits = datasets.load_dataset(settings.hub_id, settings.hub_config, revision=settings.revision)
+    except hub_errors() as error:
+        raise _unreadable(name, settings, error) from error
+    if not (found := [split for split in ("train", "test") if split in splits]):
+        raise SourceError(
+            f"benchmarks.{name}: {settings.hub_id} has neither a split train nor test (it has: {', '.join(splits)})."
+        )
+    return list(splits[found[0]])
+
+
+def _check_columns(name: str, hub_id: str, row: dict[str, Any], needed: tuple[str, ...]) -> None:
+    if missing := [column for column in needed if column not in row]:
+        raise SourceError(f"benchmarks.{name}: {hub_id} lacks column {', '.join(missing)} (it has: {', '.join(row)}).")
 
 
 def _hub_lines(name: str, settings: Benchmark, file: str) -> Iterator[dict[str, Any]]:

@@ -136,6 +136,49 @@ def test_the_suffix_goes_to_the_last_user_turn():
     assert question_messages(row, r"in \box{}.") == [*turns[:2], {"role": "user", "content": "three\nin \\box{}."}]
 
 
+def _followed(*names):
+    return json.dumps({"instruction_id_list": list(names), "kwargs": [{}] * len(names)})
+
+
+def test_ifeval_by_prompt_and_by_instruction_strict_and_loose():
+    """Three prompts with four instructions: strictly one prompt and two instructions, loosely two and three."""
+    asked = [
+        _question("a", category="instruction_follow", instructions=_followed("punctuation:no_comma")),
+        _question("b", category="instruction_follow", instructions=_followed("startend:quotation")),
+        _question(
+            "c", category="instruction_follow",
+            instructions=_followed("punctuation:no_comma", "detectable_format:json_format"),
+        ),
+    ]  # fmt: skip
+    questions = Questions("ifeval", _benchmark("instructions", samples=1), asked)
+    said = {"a": "No commas.", "b": 'Sure:\n"all of it"', "c": "No commas but no JSON."}
+    rows = [
+        _answer(row_id, 0) | {"benchmark": "ifeval", "response": f"<think>a, b</think><answer>{answer}</answer>"}
+        for row_id, answer in said.items()
+    ]
+    graded = grade(
+        rows, [questions], sandbox=RECIPE.sandbox, score=RECIPE.score, placement=Placement(), judge=None,
+        judge_settings=RECIPE.endpoints.arena_judge, recipe_seed=1,
+    )  # fmt: skip
+    summary = summarise("sft", graded, [questions], 0.95)["benchmarks"]["ifeval"]
+    assert summary["pass_at_1"] == pytest.approx(1 / 3)
+    assert summary["instructions"] == {
+        "prompt_strict": pytest.approx(1 / 3),
+        "instruction_strict": 0.5,
+        "prompt_loose": pytest.approx(2 / 3),
+        "instruction_loose": 0.75,
+    }
+
+
+def test_instructions_of_a_benchmark_are_checked_before_a_model_is_asked(tmp_path):
+    file = tmp_path / "ifeval.parquet"
+    write_rows(file, [_question("a", instructions=_followed("punctuation:no_colon"))], QUERY)
+    with pytest.raises(
+        DataError, match="question a cannot be checked: unknown instruction type 'punctuation:no_colon'"
+    ):
+        load_questions([file], {"ifeval": _benchmark("instructions")})
+
+
 def test_benchmark_files_are_checked(tmp_path):
     declared = {"aime_like": _benchmark(), "arena_like": _benchmark("arena")}
     file = tmp_path / "arena_like.parquet"

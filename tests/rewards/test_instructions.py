@@ -5,7 +5,15 @@ import time
 
 import pytest
 
-from amt.rewards.instructions import CHECKS, UnknownInstructionError, follows, grade_instructions
+from amt.rewards.instructions import (
+    CHECKS,
+    UnknownInstructionError,
+    follows,
+    grade_instructions,
+    loose,
+    read_instructions,
+    strict,
+)
 
 ENGLISH = "the weather is nice today and we are going to the beach with our friends"
 GERMAN = "Das Wetter ist heute sehr schön und wir gehen mit unseren Freunden an den Strand."
@@ -26,7 +34,7 @@ CASES = {
     "language:response_language": ({"language": "de"}, GERMAN, ENGLISH),
     "length_constraints:number_sentences": (
         {"num_sentences": 3, "relation": "less than"},
-        "Dr. Smith came at 5 p.m. and left. He ate e.g. an apple.",
+        "Dr. Smith of the U.S. came at 5 p.m. and left. He ate.",
         "One. Two! Three?",
     ),
     "length_constraints:number_paragraphs": ({"num_paragraphs": 2}, "one\n***\ntwo", "one\n***\n\n***\ntwo"),
@@ -95,12 +103,84 @@ def instructions(names, kwargs):
         instructions(["length_constraints:number_words"], [{"num_words": 3}]),
         instructions(["length_constraints:number_words"], [{"num_words": 3, "relation": "around"}]),
         instructions(["punctuation:no_comma"], [{"other": 1}]),
+        instructions(["punctuation:no_comma"], ["none"]),
+        instructions("punctuation:no_comma", [{}]),
+        instructions([["punctuation:no_comma"]], [{}]),
+        instructions(["keywords:existence"], [{"keywords": []}]),
+        instructions(["keywords:existence"], [{"keywords": "sea"}]),
+        instructions(["keywords:existence"], [{"keywords": ["sea", 3]}]),
+        instructions(["keywords:frequency"], [{"keyword": " ", "frequency": 1, "relation": "at least"}]),
+        instructions(["keywords:letter_frequency"], [{"letter": "ab", "let_frequency": 1, "let_relation": "at least"}]),
+        instructions(["length_constraints:number_paragraphs"], [{"num_paragraphs": -1}]),
+        instructions(["length_constraints:number_paragraphs"], [{"num_paragraphs": "2"}]),
+        instructions(["length_constraints:number_paragraphs"], [{"num_paragraphs": 2.5}]),
+        instructions(["length_constraints:number_paragraphs"], [{"num_paragraphs": True}]),
+        instructions(
+            ["length_constraints:nth_paragraph_first_word"],
+            [{"num_paragraphs": 2, "nth_paragraph": 3, "first_word": "sea"}],
+        ),
+        instructions(["combination:repeat_prompt"], [{"prompt_to_repeat": ""}]),
+        instructions(["language:response_language"], [{"language": "English"}]),
     ],
 )
 def test_what_cannot_be_checked_is_invalid_and_no_zero(text):
     verdict = grade_instructions(text, "<think></think><answer>fine</answer>")
     assert verdict.status == "invalid"
     assert verdict.reason
+
+
+def test_figure_3_of_the_paper():
+    text = (
+        '{"instruction_id_list": ["detectable_format:number_bullet_lists", "length_constraints:number_words"],'
+        ' "kwargs": [{"num_bullets": 3, "relation": null}, {"relation": "less than", "num_words": 100}]}'
+    )
+    answer = "<think></think><answer>Tips:\n* walk\n* talk\n* sleep</answer>"
+    assert grade_instructions(text, answer).passed
+    assert grade_instructions(text, answer.replace("* talk", "talk")).reason == (
+        "not followed: detectable_format:number_bullet_lists"
+    )
+
+
+def test_whole_numbers_may_be_written_as_floats():
+    assert follows("length_constraints:number_paragraphs", {"num_paragraphs": 2.0}, "one\n***\ntwo")
+
+
+@pytest.mark.parametrize(
+    ("name", "kwargs", "text", "strictly", "loosely"),
+    [
+        ("startend:quotation", {}, 'Sure:\n"all of it"', False, True),  # without the first line
+        ("startend:end_checker", {"end_phrase": "Bye."}, "Hello. Bye.\nAnything else?", False, True),  # the last
+        ("startend:quotation", {}, 'Sure:\n\n"all of it"\n\nDone', False, True),  # both, and the space around
+        ("startend:end_checker", {"end_phrase": "Bye."}, "Hello. **Bye.**", False, True),  # without asterisks
+        ("startend:quotation", {}, 'Sure:\n**"all of it"**\nDone', False, True),  # neither lines nor asterisks
+        ("startend:quotation", {}, 'Sure:\nhere\n"all of it"', False, False),  # two lines are not taken off
+        ("detectable_format:number_bullet_lists", {"num_bullets": 2}, "* one\n* two", True, True),
+        ("punctuation:no_comma", {}, "one, two", False, False),  # of one line nothing is left, and nothing follows
+    ],
+)
+def test_strict_and_loose(name, kwargs, text, strictly, loosely):
+    (instruction,) = read_instructions(instructions([name], [kwargs]))
+    assert (strict(instruction, text), loose(instruction, text)) == (strictly, loosely)
+
+
+SLOW = "(a+)+b"
+AS = "a" * 40
+
+
+@pytest.mark.parametrize(
+    ("name", "kwargs"),
+    [
+        ("keywords:existence", {"keywords": [SLOW]}),
+        ("keywords:frequency", {"keyword": SLOW, "frequency": 3, "relation": "less than"}),
+        ("keywords:forbidden_words", {"forbidden_words": [SLOW]}),
+        ("detectable_content:postscript", {"postscript_marker": SLOW}),
+        ("detectable_format:multiple_sections", {"section_spliter": SLOW, "num_sections": 1}),
+    ],
+)
+def test_a_pattern_that_never_ends_is_not_followed(name, kwargs):
+    verdict = grade_instructions(instructions([name], [kwargs]), f"<think></think><answer>{AS}</answer>")
+    assert (verdict.status, verdict.passed) == ("scored", False)
+    assert "s of CPU" in verdict.reason
 
 
 def test_an_unknown_type_is_named():
@@ -139,6 +219,9 @@ def test_the_language_of_a_text_never_changes():
         ("detectable_format:title", "<" * 100_000 + "x"),
         ("length_constraints:number_sentences", "\n" * 100_000 + "x"),
         ("change_case:capital_word_frequency", "\n" * 100_000 + "x"),
+        ("length_constraints:number_sentences", "." * 100_000),
+        ("change_case:capital_word_frequency", ".)" * 50_000 + "x"),
+        ("change_case:english_lowercase", "a@" * 50_000),
     ],
 )
 def test_no_response_costs_more_than_its_length(instruction, text):

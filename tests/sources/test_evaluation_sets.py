@@ -15,6 +15,7 @@ from amt.params import Benchmark, Window
 from amt.rows import QUERY, read_rows
 from amt.sources.evaluation_sets import (
     arena_questions,
+    ifeval_questions,
     livecodebench_question,
     livecodebench_questions,
     math_questions,
@@ -45,6 +46,22 @@ def test_math():
     assert (row["query"], row["ground_truth"], row["category"], row["origin"]) == ("What?", "033", "math", "60")
     with pytest.raises(SourceError, match=r"x/aime lacks column answer \(it has: id, problem\)"):
         math_questions("aime", "x/aime", [{"id": 60, "problem": "What?"}])
+
+
+def test_ifeval():
+    published = {
+        "key": 1000, "prompt": "Say it.", "instruction_id_list": ["keywords:existence", "punctuation:no_comma"],
+        "kwargs": [{"keywords": ["sea"], "relation": None}, {"keywords": None, "relation": None}],
+    }  # fmt: skip
+    (row,) = ifeval_questions("ifeval", "google/IFEval", [published])
+    assert (row["query"], row["category"], row["origin"]) == ("Say it.", "instruction_follow", "1000")
+    assert json.loads(row["instructions"]) == {
+        "instruction_id_list": ["keywords:existence", "punctuation:no_comma"],
+        "kwargs": [{"keywords": ["sea"]}, {}],
+    }
+    del published["kwargs"]
+    with pytest.raises(SourceError, match="google/IFEval lacks column kwargs"):
+        ifeval_questions("ifeval", "google/IFEval", [published])
 
 
 def test_livecodebench_with_stdin():
