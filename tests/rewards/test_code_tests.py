@@ -12,7 +12,13 @@ from amt.rewards.code_tests import BadTestsError, CodeGrader, last_program, read
 from amt.sandbox.comparison import same_output, same_value
 
 SETTINGS = params.Sandbox(
-    cpu_seconds=1.0, wall_seconds=10.0, memory_mb=256, output_bytes=1_000_000, allow_unprotected=False
+    cpu_seconds=1.0,
+    wall_seconds=10.0,
+    memory_mb=256,
+    output_bytes=1_000_000,
+    compile_seconds=10.0,
+    compile_memory_mb=1024,
+    allow_unprotected=False,
 )
 
 

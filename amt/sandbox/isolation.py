@@ -1,0 +1,162 @@
+"""Which isolation there is on this machine, found by trying: a worker is started in it, and must be alone.
+
+The isolation is namespaces of its own (bubblewrap): no network, no host files but a read-only runtime, an empty
+environment, a scratch folder of limited size. Nothing runs unprotected unless a parameter says so.
+"""
+
+import functools
+import logging
+import os
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from amt.errors import InfrastructureError, MissingToolError
+from amt.sandbox import seccomp
+from amt.sandbox.execution import Input, Limits
+from amt.sandbox.seccomp import Kind
+from amt.sandbox.worker import Worker
+
+log = logging.getLogger(__name__)
+
+UNPRIVILEGED = 65_534  # nobody, on every Linux
+SCRATCH_BYTES: dict[Kind, int] = {"python": 32 << 20, "binary": 32 << 20, "compiler": 256 << 20}
+
+
+@dataclass(frozen=True)
+class Isolation:
+    tier: str
+    """bubblewrap+seccomp, bubblewrap, or unprotected…"""
+    bubblewrap: tuple[str, ...]
+    """bwrap and how it makes namespaces here; empty where nothing protects."""
+    filters: dict[Kind, bytes]
+    """Seccomp programs; empty ones where libseccomp is missing."""
+
+    @property
+    def protected(self) -> bool:
+        return bool(self.bubblewrap)
+
+    def start(self, kind: Kind, binds: tuple[tuple[str, str], ...] = ()) -> Worker:
+        """A new worker that also sees these (files or folders, where), read-only.
+
+        Raises:
+            InfrastructureError: it does not come up.
+        """
+        command = self._sealed(kind, binds) if self.protected else _open()
+        settings = {"uid": UNPRIVILEGED, "kind": kind, **({"scratch": "/scratch"} if self.protected else {})}
+        return Worker(command, settings, self.filters[kind])
+
+    def _sealed(self, kind: Kind, binds: tuple[tuple[str, str], ...]) -> tuple[str, ...]:
+        command = [*self.bubblewrap, "--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts"]
+        command += ["--unshare-cgroup-try", "--as-pid-1", "--die-with-parent", "--new-session"]
+        command += ["--hostname", "sandbox", "--dev", "/dev"]
+        command += ["--perms", "1777", "--size", str(SCRATCH_BYTES[kind]), "--tmpfs", "/scratch"]
+        command += ["--symlink", "/scratch", "/tmp"]
+        for path in ("/lib", "/lib64"):
+            if os.path.islink(path):
+                command += ["--symlink", os.readlink(path), path]
+            elif os.path.isdir(path):
+                command += ["--ro-bind", path, path]
+        zygote = str(Path(__file__).with_name("zygote.py"))
+        binds = (*((path, path) for path in _runtime()), *binds, (zygote, "/zygote.py"))
+        # bubblewrap makes missing parents for the owner alone, and tests run as somebody else.
+        for parent in sorted({str(parent) for _, path in binds for parent in Path(path).parents} - {"/"}):
+            command += ["--perms", "0755", "--dir", parent]
+        for path, inside in binds:
+            command += ["--ro-bind", path, inside]
+        command += ["--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/scratch", "--clearenv"]
+        for name, value in _ENVIRONMENT.items():
+            command += ["--setenv", name, value]
+        return (*command, "--", *_zygote("/zygote.py"))
+
+
+@functools.cache
+def isolation(allow_unprotected: bool = False) -> Isolation:
+    """The strongest isolation that works here, found by running a program in it.
+
+    Raises:
+        MissingToolError: there is none, and unprotected runs are not allowed.
+    """
+    filters = {kind: seccomp.compiled(kind) or b"" for kind in seccomp.KINDS}
+    suffix = "+seccomp" if all(filters.values()) else ""
+    bwrap = shutil.which("bwrap")
+    faults = [] if bwrap else ["bwrap is not installed"]
+    for options in _namespace_options() if bwrap else ():
+        candidate = Isolation(f"bubblewrap{suffix}", (bwrap, *options), filters)
+        fault = _fault(candidate)
+        if fault is None:
+            if not suffix:
+                log.warning("sandbox: libseccomp is missing, a layer less. Install it: apt-get install libseccomp2")
+            return candidate
+        faults.append(fault)
+    if not allow_unprotected:
+        raise MissingToolError(
+            f"Model-written code cannot be isolated here: {faults[0]}.\n"
+            "Install bubblewrap: apt-get install bubblewrap (and let this user make namespaces), or set "
+            "sandbox.allow_unprotected: true in params.yaml on a machine that nobody else uses."
+        )
+    candidate = Isolation(f"unprotected{suffix}", (), filters)
+    if fault := _fault(candidate):
+        raise InfrastructureError(f"Programs cannot be run even unprotected: {fault}.")
+    log.warning("sandbox: model-written code runs UNPROTECTED (%s)", faults[0])
+    return candidate
+
+
+def _fault(candidate: Isolation) -> str | None:
+    """What is wrong with an isolation, or None: it must run a program, as somebody else, alone in its namespace."""
+    try:
+        worker = candidate.start("python")
+    except InfrastructureError as error:
+        return str(error)
+    try:
+        limits = Limits(cpu_seconds=5, wall_seconds=20, memory_mb=256, output_bytes=10_000)
+        worker.load(b"print(sum(map(int, input().split())))")
+        execution, _ = worker.run(Input("stdin", stdin="20 22"), limits)
+        if execution.stdout != b"42\n":
+            return f"a first program gave {execution}"
+        if candidate.protected and (worker.hello["uid"] != UNPRIVILEGED or worker.hello["process_id"] != 1):
+            return f"the worker is not on its own: {worker.hello}"
+    except InfrastructureError as error:
+        return str(error)
+    finally:
+        worker.stop()
+    return None
+
+
+def _namespace_options() -> list[list[str]]:
+    """Ways to make namespaces, the strongest first.
+
+    root gives up its uid for good inside (limits on processes do not bind root); an ordinary user gets a user
+    namespace. Some containers forbid a fresh /proc; programs seldom need it.
+    """
+    user = ["--unshare-user", "--uid", str(UNPRIVILEGED), "--gid", str(UNPRIVILEGED), "--cap-drop", "ALL"]
+    root = ["--cap-drop", "ALL", "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]
+    ways = [root, user] if os.getuid() == 0 else [user]
+    return [[*way, *proc] for proc in (["--proc", "/proc"], ["--dir", "/proc"]) for way in ways]
+
+
+def _runtime() -> list[str]:
+    """Files and directories of the interpreter and the system libraries that it loads."""
+    base = Path(sys.base_prefix)
+    library = Path(os.__file__).parent
+    system = [Path("/usr/lib64"), *Path("/usr/lib").glob("*-linux-gnu*")]
+    own = [Path(_interpreter()), library, *(base / "lib").glob("libpython*.so*")]
+    return [str(path) for path in dict.fromkeys([*system, *own]) if path.exists()]
+
+
+def _interpreter() -> str:
+    return os.path.realpath(sys.executable)
+
+
+_ENVIRONMENT = {"PYTHONHASHSEED": "0", "LANG": "C.UTF-8", "LD_LIBRARY_PATH": f"{sys.base_prefix}/lib"}
+"""Of the interpreter; programs get that of the zygote."""
+
+
+def _zygote(path: str) -> tuple[str, ...]:
+    return (_interpreter(), "-s", "-S", "-B", path)
+
+
+def _open() -> tuple[str, ...]:
+    environment = [f"{name}={value}" for name, value in _ENVIRONMENT.items()]
+    return ("/usr/bin/env", "-i", *environment, *_zygote(str(Path(__file__).with_name("zygote.py"))))
