@@ -182,7 +182,8 @@ class Compiler:
             if made.status or not made.result:
                 log.warning("sandbox: <%s> cannot be precompiled: %s", compilation.header, _reason(made))
                 return None
-            self._cache.write(path, made.result)
+            # Readable by whom the compiler runs as; no digest is looked at when it is used, so it must be whole.
+            self._cache.write(path, made.result, mode=0o644, sync=True)
         with contextlib.suppress(FileNotFoundError):
             os.utime(path)
         return path if path.exists() else None
@@ -202,7 +203,7 @@ def _is_of_the_machine(execution: Execution) -> bool:
 
 
 class Cache:
-    """Files in a folder, each with its digest in front. Failing to write costs a compilation, and is no error."""
+    """Files in a folder, each with its digest in front. Failing to use it costs a compilation, and is no error."""
 
     def __init__(self, folder: Path, most_bytes: int = CACHE_BYTES):
         self.folder = folder
@@ -213,7 +214,7 @@ class Cache:
         try:
             content = path.read_bytes()
             os.utime(path)
-        except FileNotFoundError:
+        except OSError:  # usually not there; a folder that cannot be used is reported where it is written
             return None
         digest, payload = content[:32], content[32:]
         return payload if hashlib.sha256(payload).digest() == digest else None
@@ -222,12 +223,16 @@ class Cache:
         payload = kind + content
         self.write(self.folder / key, hashlib.sha256(payload).digest() + payload)
 
-    def write(self, path: Path, content: bytes) -> None:
+    def write(self, path: Path, content: bytes, mode: int = 0o600, sync: bool = False) -> None:
         try:
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             with tempfile.NamedTemporaryFile(dir=self.folder, prefix="writing-", delete=False) as file:
                 try:
                     file.write(content)
+                    file.flush()
+                    os.chmod(file.fileno(), mode)
+                    if sync:
+                        os.fsync(file.fileno())
                     file.close()
                     os.replace(file.name, path)
                 except BaseException:
