@@ -5,6 +5,7 @@ environment, a scratch folder of limited size. Nothing runs unprotected unless a
 """
 
 import functools
+import itertools
 import logging
 import os
 import shutil
@@ -21,6 +22,8 @@ from amt.sandbox.worker import Worker
 log = logging.getLogger(__name__)
 
 UNPRIVILEGED = 65_534  # nobody, on every Linux
+_OWN_USERS = range(61_184, 65_520)  # where systemd too takes users for a while from
+_worker_numbers = itertools.count(os.getpid() * 64)  # other processes have workers too
 SCRATCH_BYTES: dict[Kind, int] = {"python": 32 << 20, "binary": 32 << 20, "compiler": 256 << 20}
 
 
@@ -44,8 +47,15 @@ class Isolation:
             InfrastructureError: it does not come up.
         """
         command = self._sealed(kind, binds) if self.protected else _open()
-        settings = {"uid": UNPRIVILEGED, "kind": kind, **({"scratch": "/scratch"} if self.protected else {})}
+        settings = {"uid": self._user(), "kind": kind, **({"scratch": "/scratch"} if self.protected else {})}
         return Worker(command, settings, self.filters[kind])
+
+    def _user(self) -> int:
+        """Whom programs run as. Limits on processes count those of one user in one user namespace, so workers that
+        share a namespace are users of their own: else many workers' programs would run out of threads together."""
+        if not self.bubblewrap or "--unshare-user" in self.bubblewrap:
+            return UNPRIVILEGED
+        return _OWN_USERS[next(_worker_numbers) % len(_OWN_USERS)]
 
     def _sealed(self, kind: Kind, binds: tuple[tuple[str, str], ...]) -> tuple[str, ...]:
         command = [*self.bubblewrap, "--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts"]
@@ -115,7 +125,7 @@ def _fault(candidate: Isolation) -> str | None:
         execution, _ = worker.run(Input("stdin", stdin="20 22"), limits)
         if execution.stdout != b"42\n":
             return f"a first program gave {execution}"
-        if candidate.protected and (worker.hello["uid"] != UNPRIVILEGED or worker.hello["process_id"] != 1):
+        if candidate.protected and (worker.hello["uid"] == 0 or worker.hello["process_id"] != 1):
             return f"the worker is not on its own: {worker.hello}"
     except InfrastructureError as error:
         return str(error)

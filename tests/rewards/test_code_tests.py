@@ -279,6 +279,41 @@ def test_last_program(text, code):
 
 
 @pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("```cpp\na\n```", "cpp"),
+        ("```C++\na\n```", "cpp"),
+        ("```c++17\na\n```", "cpp"),
+        ("```cc title=x\na\n```", "cpp"),
+        ("```c\na\n```", "c"),
+        ("```python\na\n```\n```cpp\na\n```", "cpp"),
+        ("```cpp\na\n```\n```python\na\n```", "python"),
+        ("```cpp\na\n```\n```java\nb\n```", "cpp"),
+        ("```\n# include <iostream>\nint main() {}\n```", "cpp"),
+        ("```\nprint('#include <x>')\n```", "python"),
+        ("```rust\na\n```", None),
+    ],
+)
+def test_the_language_of_a_program(text, language):
+    found = last_program(text, frozenset({"python", "cpp", "c"}))
+    assert (found and found[0]) == language
+
+
+def test_programs_in_cpp_are_graded(grader):
+    right = "#include <iostream>\nint main() { int n, s = 0, x; std::cin >> n; while (std::cin >> x) s += x; std::cout << s; }"
+    pairs = [
+        (SUM, response(right).replace("python", "cpp")),
+        (SUM, response(right.replace("+=", "-=")).replace("python", "c++")),
+    ]
+    pairs += [(SUM, response("int main() { return x; }").replace("python", "cpp")), (SQUARE, pairs[0][1])]
+    passed, wrong, faulty, call = grader.grade(pairs)
+    assert passed.score == 1.0
+    assert (wrong.score, wrong.reason) == (0.0, "test 1 of 1: wrong output")
+    assert faulty.score == 0.0 and faulty.reason.startswith("does not compile: solution.cpp:1:20: error: 'x' was not")
+    assert call.score == 0.0 and call.reason == "no complete Python block in the answer"
+
+
+@pytest.mark.parametrize(
     ("expected", "printed", "same"),
     [
         ("1 2\n3", "1 2\n3\n\n", True),
