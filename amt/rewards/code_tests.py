@@ -35,8 +35,8 @@ _FENCE = re.compile(r"[ \t]{0,3}(`{3,}|~{3,})[ \t]*([^\s`{]*)[^`]*")
 def last_program(text: str, languages: frozenset[str]) -> tuple[str, str] | None:
     """(language, code) of the last complete fenced block in one of these languages; None if there is none.
 
-    A labelled block is preferred: an unlabelled one often shows output. It counts as Python, or as C++ where it includes
-    a header.
+    A labelled block is preferred: an unlabelled one often shows output. It counts as Python, or as C++ where it
+    includes a header.
     """
     blocks = [(language_of(label), code) for label, code in _blocks(text) if label]
     labelled = [(language, code) for language, code in blocks if language in languages]

@@ -23,6 +23,7 @@ from pathlib import Path
 
 from amt.errors import InfrastructureError
 from amt.sandbox.execution import Execution, Limits
+from amt.sandbox.isolation import Binds
 from amt.sandbox.languages import LANGUAGES, Compilation
 
 log = logging.getLogger(__name__)
@@ -36,7 +37,6 @@ HEADER_LIMITS = Limits(cpu_seconds=120, wall_seconds=600, memory_mb=4096, output
 """Of precompiling a header: nothing of it was written by a model."""
 HEADERS = "/headers"
 
-Binds = tuple[tuple[str, str], ...]
 Compile = Callable[[str, Binds, bytes, tuple[str, ...], str, str, Limits], Execution]
 """(name of the worker, what it sees, source, command, source file, output file, limits) → what became of it."""
 
@@ -110,11 +110,12 @@ class Fault(str):
 class Compiler:
     """Usable from many threads."""
 
-    def __init__(self, compile: Compile, limits: Limits, cache: Path, protected: bool):
+    def __init__(self, compile: Compile, limits: Limits, cache: Path, *, apart: bool):
         self._compile = compile
         self._limits = replace(limits, output_bytes=PROGRAM_BYTES)
         self._cache = Cache(cache)
-        self._protected = protected
+        self._apart = apart
+        """Files can be shown to a compiler at another place than theirs."""
         self._lock = threading.Lock()
         self._binds: dict[str, Binds] = {}
         """Of languages whose compiler has proved to work."""
@@ -159,7 +160,7 @@ class Compiler:
     def _prepare(self, language: str, compilation: Compilation, tools: Toolchain) -> Binds:
         """What a compiler sees, once it has compiled a program that is right."""
         binds = tools.binds
-        if compilation.header and self._protected and (header := self._header(language, compilation, tools)):
+        if compilation.header and self._apart and (header := self._header(language, compilation, tools)):
             binds = (*binds, (str(header), f"{HEADERS}/{compilation.header}.gch"))
         include = f"#include <{compilation.header}>\n" if compilation.header else ""
         first = self._program(language, compilation, tools, binds, f"{include}int main() {{ return 0; }}\n")

@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from amt.errors import InfrastructureError
-from amt.sandbox.compiling import WALL_FACTOR, Binds, Compiler, Fault, toolchain
+from amt.sandbox.compiling import WALL_FACTOR, Compiler, Fault, toolchain
 from amt.sandbox.execution import Execution, Input, Limits
-from amt.sandbox.isolation import isolation
+from amt.sandbox.isolation import Binds, isolation
 from amt.sandbox.languages import LANGUAGES
 from amt.sandbox.seccomp import Kind
 from amt.sandbox.worker import Worker
@@ -51,7 +51,9 @@ class Sandbox:
         self._isolation = isolation(allow_unprotected)
         wall_seconds = WALL_FACTOR * compiling.cpu_seconds
         compile_limits = Limits(compiling.cpu_seconds, wall_seconds, compiling.memory_mb, limits.output_bytes)
-        self._compiler = Compiler(self._compile, compile_limits, compiling.cache, self._isolation.protected)
+        self._compiler = Compiler(
+            self._compile, compile_limits, compiling.cache, apart=bool(self._isolation.bubblewrap)
+        )
         self._own = threading.local()
         self._started: list[Worker] = []
         self._closed = False
@@ -73,7 +75,7 @@ class Sandbox:
 
     @property
     def tier(self) -> str:
-        """bubblewrap+seccomp, bubblewrap, or unprotected…: which isolation is in force."""
+        """Which isolation is in force; see amt.sandbox.isolation."""
         return self._isolation.tier
 
     @property

@@ -25,18 +25,27 @@ class Worker:
     """
     Args:
         command: starts the zygote.
-        settings: for the zygote; without a scratch folder among them, the worker gets one of its own.
+        settings: for the zygote: kind, scratch (a folder), uid (None: stay who it is), ruleset (None: no Landlock).
+        own_scratch: the scratch folder is one of the host, to be removed in the end.
     """
 
-    def __init__(self, command: tuple[str, ...], settings: dict[str, Any], seccomp_filter: bytes):
+    def __init__(
+        self, command: tuple[str, ...], settings: dict[str, Any], seccomp_filter: bytes, own_scratch: bool = False
+    ):
         self._messages = tempfile.TemporaryFile()  # noqa: SIM115
-        self._scratch = None if "scratch" in settings else tempfile.mkdtemp(prefix="amt-sandbox-")
+        self._scratch = settings["scratch"] if own_scratch else None
         self._loaded: object = None
         self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._messages, env={}, cwd="/"
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._messages,
+            env={},
+            cwd="/",
+            pass_fds=[settings["ruleset"]] if settings["ruleset"] is not None else [],
         )
         try:
-            self._send({"scratch": self._scratch, **settings}, seccomp_filter)
+            self._send(settings, seccomp_filter)
             self.hello = self._receive(GRACE_SECONDS)[0]
         except InfrastructureError:
             self.stop()

@@ -93,12 +93,14 @@ def main() -> None:
     worker, seccomp_filter = _receive(control_in)
     worker["isolated"] = os.getpid() == 1
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # process 1 ignores every signal that it has no handler for
-    if os.getuid() == 0 and worker["isolated"]:
+    if os.getuid() == 0 and worker["uid"] is not None:
         os.setgroups([])
         os.setresgid(*[worker["uid"]] * 3)
         os.setresuid(*[worker["uid"]] * 3)
     pr_set_dumpable = 4
     _prctl(pr_set_dumpable, 0)  # /proc/1 and its memory are closed to the tests
+    if not worker["isolated"]:
+        _die_with_parent()
     os.chdir(worker["scratch"])
     os.environ.clear()
     os.environ.update(ENVIRONMENT, HOME=worker["scratch"], TMPDIR=worker["scratch"])
@@ -155,6 +157,11 @@ def _prctl(option: int, *arguments: object) -> int:
     return ctypes.CDLL(None, use_errno=True).prctl(option, *arguments)
 
 
+def _die_with_parent() -> None:
+    pr_set_pdeathsig = 1
+    _prctl(pr_set_pdeathsig, signal.SIGKILL)
+
+
 # --- one test, seen from outside of it --------------------------------------------------------------------
 
 
@@ -174,14 +181,16 @@ def _test(
     process_id = os.fork()
     if not process_id:
         if not worker["isolated"]:
+            _die_with_parent()
             os.setsid()
-        _child(worker["kind"], program, request, seccomp_filter, files)
+        _child(worker, program, request, seccomp_filter, files)
     pidfd = os.pidfd_open(process_id)
     waiting = select.poll()
     waiting.register(pidfd, select.POLLIN)
     waiting.register(control_in, select.POLLIN | select.POLLHUP)
     ended = {number for number, _ in waiting.poll(limits["wall_seconds"] * 1000)}
     if control_in in ended:  # nothing is sent to us during a test: the runner is gone
+        _kill(process_id)
         os._exit(0)
     if worker["isolated"]:
         _kill_all()
@@ -288,9 +297,11 @@ def _empty(folder: str) -> bool:
 # --- one test, seen from within ---------------------------------------------------------------------------
 
 
-def _child(kind: str, program: Program, request: dict, seccomp_filter: bytes, files: list[int]) -> None:
-    status = 1
+def _child(worker: dict, program: Program, request: dict, seccomp_filter: bytes, files: list[int]) -> None:
+    kind, status = worker["kind"], 1
     try:
+        if worker["ruleset"] is not None:
+            _confine(worker["ruleset"])
         high = [os.dup(number) for number in files]
         if program.descriptor is not None:
             os.dup2(program.descriptor, EXECUTABLE, inheritable=False)
@@ -298,7 +309,8 @@ def _child(kind: str, program: Program, request: dict, seccomp_filter: bytes, fi
             os.dup2(number, target, inheritable=target < 4)
         os.closerange(6, EXECUTABLE)
         os.closerange(EXECUTABLE + 1, 4096)
-        _limit(kind, request["limits"])
+        # Elsewhere than in namespaces the owner's own processes would count; the filter forbids new ones anyway.
+        _limit(kind, request["limits"], PROCESSES if worker["isolated"] or not seccomp_filter else None)
         if seccomp_filter:
             _install(seccomp_filter)
         pr_set_dumpable = 4
@@ -335,17 +347,19 @@ def _execute(kind: str, request: dict) -> None:
     os.execve(EXECUTABLE, ["./solution"], os.environ)
 
 
-def _limit(kind: str, limits: dict) -> None:
+def _limit(kind: str, limits: dict, processes: int | None) -> None:
     cpu = math.ceil(limits["cpu_seconds"])
     for limit, value in (
         (resource.RLIMIT_AS, limits["memory_mb"] << 20),
         (resource.RLIMIT_FSIZE, limits["output_bytes"]),
         (resource.RLIMIT_NOFILE, OPEN_FILES),
-        (resource.RLIMIT_NPROC, PROCESSES),
+        (resource.RLIMIT_NPROC, processes),
         (resource.RLIMIT_CORE, 0),
         (resource.RLIMIT_MEMLOCK, 0),
         (resource.RLIMIT_MSGQUEUE, 0),
     ):
+        if value is None:
+            continue
         hard = resource.getrlimit(limit)[1]
         value = value if hard == resource.RLIM_INFINITY else min(value, hard)
         resource.setrlimit(limit, (value, value))
@@ -369,6 +383,14 @@ def _install(seccomp_filter: bytes) -> None:
     failed = _prctl(pr_set_no_new_privs, 1, 0, 0, 0) or _prctl(pr_set_seccomp, mode_filter, ctypes.byref(program))
     if failed:
         raise OSError(ctypes.get_errno(), "seccomp filter refused")
+
+
+def _confine(ruleset: int) -> None:
+    """Put this process under a Landlock ruleset for good."""
+    pr_set_no_new_privs, landlock_restrict_self = 38, 446
+    library = ctypes.CDLL(None, use_errno=True)
+    if library.prctl(pr_set_no_new_privs, 1, 0, 0, 0) or library.syscall(landlock_restrict_self, ruleset, 0):
+        raise OSError(ctypes.get_errno(), "Landlock ruleset refused")
 
 
 def _open_standard_streams() -> None:

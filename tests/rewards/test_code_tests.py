@@ -300,17 +300,17 @@ def test_the_language_of_a_program(text, language):
 
 
 def test_programs_in_cpp_are_graded(grader):
-    right = "#include <iostream>\nint main() { int n, s = 0, x; std::cin >> n; while (std::cin >> x) s += x; std::cout << s; }"
-    pairs = [
-        (SUM, response(right).replace("python", "cpp")),
-        (SUM, response(right.replace("+=", "-=")).replace("python", "c++")),
-    ]
-    pairs += [(SUM, response("int main() { return x; }").replace("python", "cpp")), (SQUARE, pairs[0][1])]
-    passed, wrong, faulty, call = grader.grade(pairs)
-    assert passed.score == 1.0
-    assert (wrong.score, wrong.reason) == (0.0, "test 1 of 1: wrong output")
-    assert faulty.score == 0.0 and faulty.reason.startswith("does not compile: solution.cpp:1:20: error: 'x' was not")
-    assert call.score == 0.0 and call.reason == "no complete Python block in the answer"
+    body = "int n, s = 0, x; std::cin >> n; while (std::cin >> x) s += x; std::cout << s;"
+    right = response(f"#include <iostream>\nint main() {{ {body} }}").replace("python", "cpp")
+    faulty = response("int main() { return x; }").replace("python", "c++")
+    right, wrong, faulty, of_a_call = grader.grade(
+        [(SUM, right), (SUM, right.replace("+=", "-=")), (SUM, faulty), (SQUARE, right)]
+    )
+    assert right.passed
+    assert (wrong.status, wrong.passed, wrong.reason) == ("scored", False, "test 1 of 1: wrong output")
+    assert (faulty.status, faulty.passed) == ("scored", False)
+    assert faulty.reason.startswith("does not compile: solution.cpp:1:21: error: 'x' was not declared")
+    assert (of_a_call.passed, of_a_call.reason) == (False, "no complete Python block in the answer")
 
 
 @pytest.mark.parametrize(
