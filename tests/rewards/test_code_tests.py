@@ -83,6 +83,8 @@ CORRECT = {
     "trailing space and newline": (TWO_LINES, "print('1  ')\nprint('2')\nprint()"),
     "floats within tolerance": (stdin(("", "0.30000\n")), "print(0.1 + 0.2)"),
     "a large output": (stdin(("", "7\n" * 100_000)), "for _ in range(100_000):\n    print(7)"),
+    "a text longer than what may be written": (TWO_LINES, f"text = {'x' * 1_100_000!r}\nprint(1)\nprint(2)"),
+    "names as in the test before": (stdin(("", "1"), ("", "1")), "print(globals().setdefault('n', 0) + 1)\nn += 1"),
     "no imports": (stdin(("", "3\n")), "print(max(Counter('abbb').values()))"),
     "function": (SQUARE, "def f(x):\n    return x * x"),
     "Solution().method": (SQUARE, "class Solution:\n    def f(self, x: int) -> List[int]:\n        return x * x"),

@@ -83,7 +83,8 @@ ADD = "#include <iostream>\nint main() { int a, b; std::cin >> a >> b; std::cout
 
 MORE = {
     "metadata of a file": "import os\nos.chmod('/usr/bin/env', 0o755)",
-    "metadata by a newer call": "import ctypes\nassert ctypes.CDLL(None).syscall(452, -100, b'/usr/bin/env', 493, 0) == 0",
+    "metadata by a newer call": "import ctypes\nfile = b'/usr/bin/env'\n"
+    "assert ctypes.CDLL(None).syscall(452, -100, file, 0o755, 0) == 0",
     "times of the runtime": "import os\nos.utime(os.__file__)",
     "times of an open file": "import os\nwith open(os.__file__) as f:\n    os.utime(f.fileno())",
     "listing the host": "import os\nos.listdir('/')",
