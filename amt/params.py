@@ -331,6 +331,10 @@ class Sandbox(Section):
     """Address space of one test, in 2**20 bytes."""
     output_bytes: Positive
     """Most bytes of a test's standard output, and of every file that it writes."""
+    compile_seconds: PositiveFloat
+    """CPU time of compiling one submission; 4 times as much by the clock."""
+    compile_memory_mb: Annotated[int, Field(ge=256)]
+    """Address space of each process of the compiler, in 2**20 bytes."""
     allow_unprotected: bool
     """true: run model-written code even where no isolation is available. Never on a shared machine."""
 

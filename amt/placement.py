@@ -58,6 +58,8 @@ class Placement(BaseModel):
     endpoint_cache: Annotated[str, Field(min_length=1)] = "cache/endpoints"
     """Folder of the answers. DVC keeps them if it lies in the project."""
     sandbox_workers: Positive = 2
+    compile_cache: Annotated[str, Field(min_length=1)] = "~/.cache/amt/compiled"
+    """Folder of what the sandbox compiled, at most 2 GiB, for all checkouts of a user; safe to delete."""
     endpoints: dict[str, str] = {}
     """Address of every endpoint role whose model is not a stand-in, e.g. teacher: http://r1.internal/v1.
     The API key is read from the environment variable AMT_<ROLE>_API_KEY."""
@@ -91,6 +93,11 @@ def endpoint_cache() -> Path:
     """Folder of the answers of endpoints. Experiments that DVC runs in a copy of the project below .dvc/tmp, which goes
     when they end, use the project's own."""
     return _project() / placement().endpoint_cache
+
+
+def compile_cache() -> Path:
+    """Folder of compiled submissions."""
+    return Path(placement().compile_cache).expanduser()
 
 
 def _project() -> Path:

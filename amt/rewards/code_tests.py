@@ -26,6 +26,7 @@ from amt.sandbox.languages import LANGUAGES, PYTHON, language_of
 from amt.sandbox.local import LocalJudge
 from amt.sandbox.runner import Input
 
+_INCLUDE = re.compile(r"^[ \t]*#[ \t]*include[ \t]*[<\"]", re.MULTILINE)
 _FENCE = re.compile(r"[ \t]{0,3}(`{3,}|~{3,})[ \t]*([^\s`{]*)[^`]*")
 
 # --- the program -----------------------------------------------------------------------------------------
@@ -34,11 +35,13 @@ _FENCE = re.compile(r"[ \t]{0,3}(`{3,}|~{3,})[ \t]*([^\s`{]*)[^`]*")
 def last_program(text: str, languages: frozenset[str]) -> tuple[str, str] | None:
     """(language, code) of the last complete fenced block in one of these languages; None if there is none.
 
-    A labelled block is preferred: an unlabelled one, which counts as Python, often shows output.
+    A labelled block is preferred: an unlabelled one often shows output. It counts as Python, or as C++ where it
+    includes a header.
     """
     blocks = [(language_of(label), code) for label, code in _blocks(text) if label]
     labelled = [(language, code) for language, code in blocks if language in languages]
-    unlabelled = [(PYTHON, code) for label, code in _blocks(text) if not label and PYTHON in languages]
+    unlabelled = [("cpp" if _INCLUDE.search(code) else PYTHON, code) for label, code in _blocks(text) if not label]
+    unlabelled = [(language, code) for language, code in unlabelled if language in languages]
     return (labelled or unlabelled or [None])[-1]
 
 

@@ -1,17 +1,55 @@
-"""The languages that submissions may be in. One more is one more line of LANGUAGES."""
+"""The languages that submissions may be in. One more is one more entry of LANGUAGES.
+
+Python runs in the interpreter that amt/sandbox/zygote.py is. Any other language is compiled, once per submission, to
+one executable without shared libraries, by a compiler of the GNU collection: an entry says how.
+"""
 
 from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Compilation:
+    source: str
+    """File name of the program's text."""
+    compiler: str
+    """Looked for on PATH."""
+    package: str
+    """Of Debian, that holds the compiler."""
+    flags: tuple[str, ...]
+    """Of the precompiled header too."""
+    link: tuple[str, ...]
+    """Flags after the source."""
+    back_end: str
+    """The program that the compiler starts to translate one file; it says where the toolchain lies."""
+    header: str | None = None
+    """Precompiled once, e.g. "bits/stdc++.h": programs that include it first compile several times as fast."""
 
 
 @dataclass(frozen=True)
 class Language:
     labels: frozenset[str]
     """Of fenced blocks, in small letters."""
+    compilation: Compilation | None = None
+    """None: interpreted."""
 
+
+_GNU = ("-O2", "-w", "-fmax-errors=1", "-fdiagnostics-color=never", "-DONLINE_JUDGE")
+_STATIC = ("-static", "-s")
 
 PYTHON = "python"
 LANGUAGES: dict[str, Language] = {
     PYTHON: Language(frozenset({"python", "python3", "py", "py3"})),
+    "cpp": Language(
+        frozenset({"cpp", "c++", "cxx", "cc", "cplusplus", "cpp11", "cpp14", "cpp17", "cpp20", "c++11", "c++14"})
+        | frozenset({"c++17", "c++20", "g++"}),
+        Compilation(
+            "solution.cpp", "g++", "g++", ("-std=gnu++20", *_GNU), _STATIC, back_end="cc1plus", header="bits/stdc++.h"
+        ),
+    ),
+    "c": Language(
+        frozenset({"c", "c99", "c11", "c17", "gcc"}),
+        Compilation("solution.c", "gcc", "gcc", ("-std=gnu17", *_GNU), (*_STATIC, "-lm"), back_end="cc1"),
+    ),
 }
 
 

@@ -1,15 +1,35 @@
 """The seccomp filter of a test: no new processes or programs, no network, no kernel interfaces beyond plain files.
 
 Threads stay allowed (programs start one for a deeper stack), so do pipes and socketpair (asyncio needs it).
+A compiled program must be executed once: from EXECUTABLE, a descriptor that lies above the limit on open files, so that
+the program itself can never put anything there again. A compiler may start processes and programs; it has a PID
+namespace of its own and goes as a whole.
 """
 
 import errno
 import tempfile
+from typing import Literal
+
+from amt.sandbox.zygote import EXECUTABLE
+
+Kind = Literal["python", "binary", "compiler"]
+"""What a worker runs: Python programs, executables, or a compiler."""
+KINDS: tuple[Kind, ...] = ("python", "binary", "compiler")
+
+METADATA = """
+chmod fchmod fchmodat chown fchown lchown fchownat utime utimes futimesat utimensat
+setxattr lsetxattr fsetxattr removexattr lremovexattr fremovexattr
+"""
+"""Of files that somebody else can see: refused where the isolation shows the host's."""
+NEWER = range(452, 600)
+"""Numbers of calls that came after this list, the same on every architecture; some of them change metadata too."""
 
 _CLONE_THREAD = 0x00010000
+_CLONE_NAMESPACES = (0x20000, 0x2000000, 0x4000000, 0x8000000, 0x10000000, 0x20000000, 0x40000000)
+_AT_EMPTY_PATH = 0x1000
 
+PROCESSES = "fork vfork execve execveat"
 DENIED = """
-fork vfork execve execveat
 socket connect bind listen accept accept4 sendto recvfrom
 io_uring_setup io_uring_enter io_uring_register
 ptrace process_vm_readv process_vm_writev process_madvise process_mrelease kcmp
@@ -26,24 +46,41 @@ set_mempolicy personality vhangup lookup_dcookie nfsservctl uselib
 """
 
 
-def compiled() -> bytes | None:
-    """The filter as a BPF program for this machine; None where libseccomp is missing."""
+def compiled(kind: Kind, *, apart: bool = True) -> bytes | None:
+    """The filter as a BPF program for this machine; None where libseccomp is missing.
+
+    Args:
+        apart: the test has a file system and process numbers of its own.
+    """
     try:
         import pyseccomp
     except (ImportError, RuntimeError):
         return None
     allowed = pyseccomp.SyscallFilter(defaction=pyseccomp.ALLOW)
     refuse = pyseccomp.ERRNO(errno.EPERM)
-    for name in DENIED.split():
+    for name in f"{DENIED} {'' if kind == 'compiler' else PROCESSES} {'' if apart else METADATA}".split():
+        if kind == "binary" and name == "execveat":
+            continue
         try:
             pyseccomp.resolve_syscall(pyseccomp.Arch.NATIVE, name)
         except ValueError:  # not on this architecture, or newer than the library
             continue
         allowed.add_rule(refuse, name)
-    allowed.add_rule(refuse, "clone", pyseccomp.Arg(0, pyseccomp.MASKED_EQ, _CLONE_THREAD, 0))
-    allowed.add_rule(
-        pyseccomp.ERRNO(errno.ENOSYS), "clone3"
-    )  # its flags are out of a filter's sight; libc then uses clone
+    if kind == "compiler":
+        for flag in _CLONE_NAMESPACES:
+            allowed.add_rule(refuse, "clone", pyseccomp.Arg(0, pyseccomp.MASKED_EQ, flag, flag))
+    else:
+        allowed.add_rule(refuse, "clone", pyseccomp.Arg(0, pyseccomp.MASKED_EQ, _CLONE_THREAD, 0))
+    if kind == "binary":
+        allowed.add_rule(refuse, "execveat", pyseccomp.Arg(0, pyseccomp.NE, EXECUTABLE))
+        allowed.add_rule(refuse, "execveat", pyseccomp.Arg(4, pyseccomp.NE, _AT_EMPTY_PATH))
+    if not apart:
+        for number in NEWER:
+            allowed.add_rule(pyseccomp.ERRNO(errno.ENOSYS), number)
+        # Another process's cores.
+        allowed.add_rule(refuse, "sched_setaffinity", pyseccomp.Arg(0, pyseccomp.NE, 0))
+    # Its flags are out of a filter's sight; libc then uses clone.
+    allowed.add_rule(pyseccomp.ERRNO(errno.ENOSYS), "clone3")
     allowed.add_rule(refuse, "prlimit64", pyseccomp.Arg(0, pyseccomp.NE, 0))  # another process's limits
     with tempfile.TemporaryFile() as file:
         allowed.export_bpf(file)

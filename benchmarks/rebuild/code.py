@@ -296,7 +296,9 @@ REWARDS = [
         ("verify_math", "certificate"),
     ),  # one grades no tagged answer, but has the grader; the other strips it
     Change("amt/sandbox/zygote.py", "OPEN_FILES = 64", "OPEN_FILES = 32", GRADING),
-    Change("amt/sandbox/runner.py", "GRACE_SECONDS = 20.0", "GRACE_SECONDS = 21.0", reaches=GRADING),
+    Change("amt/sandbox/languages.py", "-std=gnu++20", "-std=gnu++17", GRADING),
+    Change("amt/sandbox/compiling.py", "WALL_FACTOR = 4", "WALL_FACTOR = 5", GRADING),
+    Change("amt/sandbox/worker.py", "GRACE_SECONDS = 20.0", "GRACE_SECONDS = 21.0", reaches=GRADING),
     Change("amt/sandbox/seccomp.py", "fork vfork execve execveat", "fork vfork execve", GRADING),
 ]
 

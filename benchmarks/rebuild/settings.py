@@ -137,6 +137,8 @@ VALUES: dict[str, Any] = {
     "sandbox.wall_seconds": 11.0,
     "sandbox.memory_mb": 300,
     "sandbox.output_bytes": 2_000_000,
+    "sandbox.compile_seconds": 11.0,
+    "sandbox.compile_memory_mb": 1025,
     "sandbox.allow_unprotected": True,
     "models.base.architecture.layers": 3,
     "models.base.architecture.hidden": 256,

@@ -12,7 +12,13 @@ from amt.rewards.dispatch import Grader
 from amt.rows import LEDGER, QUERY, RESPONSE, SCORE, read_rows, write_rows
 
 SANDBOX = params.Sandbox(
-    cpu_seconds=1.0, wall_seconds=10.0, memory_mb=256, output_bytes=100_000, allow_unprotected=False
+    cpu_seconds=1.0,
+    wall_seconds=10.0,
+    memory_mb=256,
+    output_bytes=100_000,
+    compile_seconds=10.0,
+    compile_memory_mb=1024,
+    allow_unprotected=False,
 )
 SCORE_SETTINGS = params.Score(reward_range=(-2.0, 2.0))
 

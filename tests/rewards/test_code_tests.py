@@ -12,7 +12,13 @@ from amt.rewards.code_tests import BadTestsError, CodeGrader, last_program, read
 from amt.sandbox.comparison import same_output, same_value
 
 SETTINGS = params.Sandbox(
-    cpu_seconds=1.0, wall_seconds=10.0, memory_mb=256, output_bytes=1_000_000, allow_unprotected=False
+    cpu_seconds=1.0,
+    wall_seconds=10.0,
+    memory_mb=256,
+    output_bytes=1_000_000,
+    compile_seconds=10.0,
+    compile_memory_mb=1024,
+    allow_unprotected=False,
 )
 
 
@@ -77,6 +83,8 @@ CORRECT = {
     "trailing space and newline": (TWO_LINES, "print('1  ')\nprint('2')\nprint()"),
     "floats within tolerance": (stdin(("", "0.30000\n")), "print(0.1 + 0.2)"),
     "a large output": (stdin(("", "7\n" * 100_000)), "for _ in range(100_000):\n    print(7)"),
+    "a text longer than what may be written": (TWO_LINES, f"text = {'x' * 1_100_000!r}\nprint(1)\nprint(2)"),
+    "names as in the test before": (stdin(("", "1"), ("", "1")), "print(globals().setdefault('n', 0) + 1)\nn += 1"),
     "no imports": (stdin(("", "3\n")), "print(max(Counter('abbb').values()))"),
     "function": (SQUARE, "def f(x):\n    return x * x"),
     "Solution().method": (SQUARE, "class Solution:\n    def f(self, x: int) -> List[int]:\n        return x * x"),
@@ -270,6 +278,41 @@ def test_without_tests_nothing_passes(grader, tests):
 )
 def test_last_program(text, code):
     assert last_program(text, frozenset({"python"})) == (code and ("python", code))
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("```cpp\na\n```", "cpp"),
+        ("```C++\na\n```", "cpp"),
+        ("```c++17\na\n```", "cpp"),
+        ("```cc title=x\na\n```", "cpp"),
+        ("```c\na\n```", "c"),
+        ("```python\na\n```\n```cpp\na\n```", "cpp"),
+        ("```cpp\na\n```\n```python\na\n```", "python"),
+        ("```cpp\na\n```\n```java\nb\n```", "cpp"),
+        ("```\n# include <iostream>\nint main() {}\n```", "cpp"),
+        ("```\nprint('#include <x>')\n```", "python"),
+        ("```rust\na\n```", None),
+    ],
+)
+def test_the_language_of_a_program(text, language):
+    found = last_program(text, frozenset({"python", "cpp", "c"}))
+    assert (found and found[0]) == language
+
+
+def test_programs_in_cpp_are_graded(grader):
+    body = "int n, s = 0, x; std::cin >> n; while (std::cin >> x) s += x; std::cout << s;"
+    right = response(f"#include <iostream>\nint main() {{ {body} }}").replace("python", "cpp")
+    faulty = response("int main() { return x; }").replace("python", "c++")
+    right, wrong, faulty, of_a_call = grader.grade(
+        [(SUM, right), (SUM, right.replace("+=", "-=")), (SUM, faulty), (SQUARE, right)]
+    )
+    assert right.passed
+    assert (wrong.status, wrong.passed, wrong.reason) == ("scored", False, "test 1 of 1: wrong output")
+    assert (faulty.status, faulty.passed) == ("scored", False)
+    assert faulty.reason.startswith("does not compile: solution.cpp:1:21: error: 'x' was not declared")
+    assert (of_a_call.passed, of_a_call.reason) == (False, "no complete Python block in the answer")
 
 
 @pytest.mark.parametrize(

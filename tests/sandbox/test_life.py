@@ -1,7 +1,6 @@
 """What the sandbox needs, what it says where that is missing, and that nothing outlives its owner."""
 
 import contextlib
-import os
 import signal
 import subprocess
 import sys
@@ -11,37 +10,63 @@ from concurrent.futures import ThreadPoolExecutor
 import psutil
 import pytest
 
-from amt.errors import MissingToolError
-from amt.sandbox import runner
 from amt.sandbox.runner import Input, Limits, Sandbox
 from tests.sandbox.running import run_in
 
 LIMITS = Limits(cpu_seconds=1.0, wall_seconds=60.0, memory_mb=256, output_bytes=10_000)
 
 
-@pytest.fixture
-def without_bubblewrap(monkeypatch, tmp_path):
-    monkeypatch.setenv("PATH", str(tmp_path))
-    runner.isolation.cache_clear()
-    yield
-    runner.isolation.cache_clear()
+WITHOUT = """
+import errno, os, sys
+import pyseccomp
+os.environ["PATH"] = "/nowhere"  # no bubblewrap
+old_kernel = pyseccomp.SyscallFilter(defaction=pyseccomp.ALLOW)
+old_kernel.add_rule(pyseccomp.ERRNO(errno.ENOSYS), 444)  # no Landlock
+old_kernel.load()
+from amt.errors import MissingToolError
+from amt.sandbox.runner import Input, Limits, Sandbox
+from tests.sandbox.running import run_in
+LIMITS = Limits(cpu_seconds=1.0, wall_seconds=60.0, memory_mb=256, output_bytes=10_000)
+"""
+
+NOT_ALLOWED = """
+try:
+    Sandbox(LIMITS, workers=1)
+except MissingToolError as error:
+    print(error)
+"""
+
+ALLOWED = """
+with Sandbox(LIMITS, workers=1, allow_unprotected=True) as sandbox:
+    print(sandbox.tier)
+    code = "import os\\nopen('x', 'w').write('x')\\nprint(os.listdir('.'), input(), os.getcwd())"
+    for _ in range(2):  # the scratch folder is emptied here too
+        scratch = run_in(sandbox, code, Input("stdin", stdin="y")).stdout.decode()
+        print(scratch, end="")
+print(os.path.exists(scratch.split()[-1]))
+"""
 
 
-def test_nothing_runs_unprotected_by_accident(without_bubblewrap):
-    with pytest.raises(MissingToolError, match="apt-get install bubblewrap") as error:
-        Sandbox(LIMITS, workers=1)
-    assert "sandbox.allow_unprotected" in str(error.value)
+def where_nothing_protects(code):
+    done = subprocess.run([sys.executable, "-c", WITHOUT + code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
 
 
-def test_unprotected_runs_are_asked_for_and_say_so(without_bubblewrap):
-    with Sandbox(LIMITS, workers=1, allow_unprotected=True) as sandbox:
-        assert sandbox.tier == "unprotected+seccomp"
-        code = "import os\nopen('x', 'w').write('x')\nprint(os.listdir('.'), input())\nprint(os.getcwd())"
-        for _ in range(2):  # the scratch folder is emptied here too
-            execution = run_in(sandbox, code, Input("stdin", stdin="y"))
-            printed, scratch = execution.stdout.decode().splitlines()
-            assert printed == "['x'] y"
-    assert not os.path.exists(scratch)
+def test_nothing_runs_unprotected_by_accident():
+    why, remedy = where_nothing_protects(NOT_ALLOWED)
+    assert "bwrap is not installed" in why
+    assert "Landlock has version 0" in why
+    assert "apt-get install bubblewrap" in remedy
+    assert "sandbox.allow_unprotected" in remedy
+
+
+def test_unprotected_runs_are_asked_for_and_say_so():
+    tier, first, second, left = where_nothing_protects(ALLOWED)
+    assert tier == "unprotected+seccomp"
+    assert first == second
+    assert first.startswith("['x'] y ")
+    assert left == "False"
 
 
 @pytest.mark.parametrize(("kills", "ended"), [(1, "exited"), (2, "killed")])
