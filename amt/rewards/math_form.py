@@ -160,7 +160,8 @@ _KNOWN = _GREEK | _names(
     "sum prod int lim log ln lg exp sin cos tan cot sec csc arcsin arccos arctan sinh cosh tanh max min gcd lcm det "
     "lfloor rfloor lceil rceil left right big Big bigg Bigg bigl bigr Bigl Bigr quad qquad displaystyle textstyle "
     "le leq leqslant ge geq geqslant lt gt begin end partial prime Re Im text textbf textit textrm textsf mbox mathrm "
-    "mathbf mathit operatorname mathbb mathcal mathsf boldsymbol boxed euro pounds approx simeq sim doteq cong textnormal"
+    "mathbf mathit operatorname mathbb mathcal mathsf boldsymbol boxed euro pounds approx simeq sim doteq cong "
+    "textnormal"
 )
 _OF_SETS = _names("cup cap setminus in subset subseteq bigcup")
 _SET = re.compile(r"[\[(<>]|\\(?:\{|in|mathbb|le|ge|emptyset|infty|cup|cap|setminus)|\bR\b")
