@@ -328,8 +328,11 @@ class Head(Section):
 
 class Heads(Section):
     helpfulness: Head
+    """How far the response serves what was asked for."""
     correctness: Head
+    """How far it is right."""
     coherence: Head
+    """How far it is clear and of one piece."""
 
 
 class Score(Section):
