@@ -87,6 +87,7 @@ def test_no_text_breaks_the_form(answer, gold):
     objection(gold, answer)
 
 
+@settings(deadline=None)
 @given(st.fractions(min_value=0, max_value=1000, max_denominator=2000))
 def test_a_repeating_decimal_is_its_fraction(number):
     """Long division by hand: the digits before a remainder comes again, and those from there on."""
