@@ -312,14 +312,36 @@ class FilterResponses(Section):
     """Consecutive occurrences from which a response is dropped [2.3; the paper gives no figure]."""
 
 
-class Score(Section):
-    reward_range: tuple[float, float]
-    """Range of a reward-model score that is mapped to [0, 1], values outside clipped [3.2; no figure given]."""
+class Head(Section):
+    """One of the three scores of the reward model."""
+
+    column: Annotated[int, Field(ge=0)]
+    """Which of the model's outputs, counted from 0. Of a model with a single one, 0 for all three heads."""
+    range: tuple[float, float]
+    """Range of the score that is mapped to [0, 1], values outside clipped [3.2; no figure given]."""
 
     def faults(self) -> Iterator[str]:
-        low, high = self.reward_range
+        low, high = self.range
         if low >= high:
-            yield f"reward_range: [{low}, {high}], but the first, which becomes 0, must lie below the second"
+            yield f"range: [{low}, {high}], but the first, which becomes 0, must lie below the second"
+
+
+class Heads(Section):
+    helpfulness: Head
+    """How far the response serves what was asked for."""
+    correctness: Head
+    """How far it is right."""
+    coherence: Head
+    """How far it is clear and of one piece."""
+
+
+class Score(Section):
+    heads: Heads
+    """Where the reward model puts its three scores, and on which scale [3.2]; their mean is the reward."""
+    too_long: Literal["cut_response", "cut_prompt", "invalid"]
+    """What becomes of a response that does not fit into the reward model's context with its prompt [3.2; no rule
+    given]. cut_response: the middle of the response is left out; cut_prompt: that of the prompt; the beginning and the
+    end always stay. invalid: it is not judged."""
 
 
 class Sandbox(Section):

@@ -24,7 +24,7 @@ def main(args, recipe):
                 log=Path("logs/synthesize/score.vllm.log"),
                 placement=placement(),
             )
-            reward_model = RewardModel(stack.enter_context(server), args.reward_model)
+            reward_model = RewardModel(stack.enter_context(server), args.reward_model, recipe.score)
         grader = stack.enter_context(Grader(recipe.sandbox, recipe.score, placement(), reward_model))
         score(
             queries=args.queries,
@@ -41,7 +41,7 @@ if __name__ == "__main__":
     parser = stage_parser("score", __doc__)
     parser.add_argument("--queries", type=Path, required=True, help="Parquet of amt.rows.QUERY")
     parser.add_argument("--responses", type=Path, required=True, help="Parquet of amt.rows.RESPONSE")
-    parser.add_argument("--reward-model", type=Path, required=True, help="Hugging Face directory with three heads")
+    parser.add_argument("--reward-model", type=Path, required=True, help="Hugging Face directory, a classifier")
     parser.add_argument("--scores", type=Path, required=True, help="Parquet to write, of amt.rows.SCORE")
     parser.add_argument("--queries-scored", type=Path, required=True, help="Parquet to write: scores by query")
     parser.add_argument("--ledger", type=Path, required=True, help="Parquet to write, of amt.rows.LEDGER")

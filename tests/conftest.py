@@ -48,3 +48,14 @@ def server():
     server = Server()
     yield server
     server.close()
+
+
+@pytest.fixture
+def no_sandbox(monkeypatch, tmp_path):
+    """A machine without bubblewrap."""
+    from amt.sandbox.runner import isolation
+
+    isolation.cache_clear()
+    monkeypatch.setenv("PATH", str(tmp_path))
+    yield
+    isolation.cache_clear()

@@ -210,8 +210,9 @@ def test_faults_name_their_key(tmp_path, changes, message):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"score__reward_range": [1, 1]}, "score.reward_range: [1.0, 1.0], but the first"),
-        ({"score__reward_range": [2, -2]}, "score.reward_range: [2.0, -2.0], but the first"),
+        ({"score__heads__coherence__range": [1, 1]}, "score.heads.coherence.range: [1.0, 1.0], but the first"),
+        ({"score__heads__correctness__range": [2, -2]}, "score.heads.correctness.range: [2.0, -2.0], but the first"),
+        ({"score__heads__helpfulness__column": -1}, "score.heads.helpfulness.column: "),
         ({"models__base__architecture": None}, "models.base.architecture: null, but its origin is standin"),
         ({"models__base__pretraining": None}, "models.base.pretraining: null, but its origin is standin"),
         ({"models__base__origin": "hub"}, "models.base.hub_id: null, but its origin is hub"),
@@ -237,7 +238,7 @@ def test_faults_name_their_key(tmp_path, changes, message):
         ({"filter_responses__max_perplexity": float("inf")}, "filter_responses.max_perplexity: "),
         ({"sft__learning_rate": float("inf")}, "sft.learning_rate: "),
         ({"sft__learning_rate": float("nan")}, "sft.learning_rate: "),
-        ({"score__reward_range": [-2.0, float("inf")]}, "score.reward_range.1: "),
+        ({"score__heads__coherence__range": [-2.0, float("inf")]}, "score.heads.coherence.range.1: "),
         ({"sft__adam_beta2": 1.0}, "sft.adam_beta2: "),
         ({"grpo__adam_beta2": 1.0}, "grpo.adam_beta2: "),
         ({"evaluation__top_p": 0}, "evaluation.top_p: "),
@@ -289,12 +290,12 @@ def test_a_benchmark_name_that_names_no_file_is_refused(tmp_path):
 
 
 def test_all_faults_are_listed_at_once(tmp_path):
-    changes = {"score__reward_range": [1, 1], "sft__learning_rates": 1e-4, "grpo__temperature": 0.5}
+    changes = {"score__heads__coherence__range": [1, 1], "sft__learning_rates": 1e-4, "grpo__temperature": 0.5}
     with pytest.raises(ParamsError) as error:
         load(_with(tmp_path, LAPTOP, **changes))
     said = str(error.value)
     assert "has 3 fault(s)" in said
-    assert all(key in said for key in ("score.reward_range", "sft.learning_rates", "grpo.temperature"))
+    assert all(key in said for key in ("score.heads.coherence.range", "sft.learning_rates", "grpo.temperature"))
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from amt.errors import DataError, InfrastructureError
 from amt.ledger import Ledger, write_report
-from amt.rewards.dispatch import Grader, Judgement, reward_kind
+from amt.rewards.dispatch import REMARKS, Grader, Judgement, reward_kind
 from amt.rows import QUERY, RESPONSE, SCORE, canonical_json, read_rows, write_rows
 
 log = logging.getLogger(__name__)
@@ -77,7 +77,7 @@ def score(
         book.keep(entry, canonical_json({key: line[key] for key in ("reward_kind", "status", "reward", "reason")}))
     book.report(len(answers), len(score_rows))
     query_rows = _by_query(rows, score_rows)
-    content = _report(score_rows, query_rows, grader.sandbox_tier)
+    content = _report(score_rows, query_rows, judgements, grader.sandbox_tier)
     write_rows(scores, score_rows, SCORE)
     write_rows(queries_scored, query_rows, QUERY_SCORE)
     book.write(ledger)
@@ -119,7 +119,9 @@ def _by_query(rows: dict[str, dict[str, Any]], scores: list[dict[str, Any]]) -> 
     return result
 
 
-def _report(scores: list[dict[str, Any]], queries: list[dict[str, Any]], sandbox_tier: str | None) -> dict[str, Any]:
+def _report(
+    scores: list[dict[str, Any]], queries: list[dict[str, Any]], judgements: list[Judgement], sandbox_tier: str | None
+) -> dict[str, Any]:
     kinds: dict[str, dict[str, Any]] = {}
     for kind in sorted({line["reward_kind"] for line in scores}):
         of_kind = [line for line in scores if line["reward_kind"] == kind]
@@ -131,6 +133,8 @@ def _report(scores: list[dict[str, Any]], queries: list[dict[str, Any]], sandbox
             "invalid": _reasons(line for line in of_kind if line["status"] == "invalid"),
             "not_passed": _reasons(line for line in of_kind if line["reward"] == 0),
         }
+    if "reward_model" in kinds:
+        kinds["reward_model"] |= {name: sum(name in one.remarks for one in judgements) for name in REMARKS}
     return {
         "stage": "score",
         "responses": len(scores),

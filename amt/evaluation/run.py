@@ -202,6 +202,11 @@ def _grade_by_rule(pairs, sandbox: Sandbox, score: Score, placement: Placement) 
 
     with Grader(sandbox, score, placement) as grader:
         judgements = grader.grade([(row, generation["response"]) for generation, row in pairs])
+    if errors := [judgement for judgement in judgements if judgement.status == "error"]:
+        raise InfrastructureError(
+            f"{len(errors)} of {len(judgements)} responses could not be judged. The first: {errors[0].reason}. Nothing "
+            "was counted as wrong; run the same command again when that is mended."
+        )
     return [
         generation | {"status": judgement.status, "reward": judgement.reward, "reason": judgement.reason}
         for (generation, _), judgement in zip(pairs, judgements, strict=True)

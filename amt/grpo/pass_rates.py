@@ -88,7 +88,7 @@ def pass_rates(
             label="pass_rates",
             journal_of=lambda requests: AnswerJournal(kept, model, requests, settings.temperature, 1.0),
         )
-    log.info("pass_rates: %(rollout_s).1f s of generating, %(grade_s).1f s of judging", seconds)
+    log.info("pass_rates: %(rollout_s).1f s of generating, %(grade_s).1f s more of judging", seconds)
     write_journal(rollouts, groups, step=0)
     group_of = {group[0].row["row_id"]: group for group in groups}
     rates = [

@@ -7,6 +7,7 @@ Invariant: every query that was asked for has all of its samples, each with a ju
 import json
 import logging
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ import pyarrow as pa
 
 from amt.chat import Chat
 from amt.errors import InfrastructureError
-from amt.rewards.dispatch import Grader, Judgement
+from amt.rewards.dispatch import Grader, Grading, Judgement
 from amt.rollout.journal import AnswerJournal
 from amt.rollout.server import Generation, Request, VllmServer
 from amt.rows import write_table
@@ -24,7 +25,7 @@ from amt.rows import write_table
 log = logging.getLogger(__name__)
 
 _GRADED_AT_ONCE = 128
-"""Fewest responses that are judged together while more are to come."""
+"""Fewest responses that are judged together while more are generated."""
 
 ROLLOUT = pa.schema(
     [
@@ -90,8 +91,8 @@ def sample_groups(
         journal_of: where responses to these requests are kept as they come, and found again after a kill.
 
     Returns:
-        The rollouts by prompt, and seconds: {"rollout_s": until the last response was there, not counting
-        the time that judging held it up, "grade_s": of judging}.
+        The rollouts by prompt, and seconds: {"rollout_s": until the last response was there, "grade_s": from then
+        until the last judgement was}.
     """
     requests = [
         Request(prompt.token_ids, seed_of(prompt.row["row_id"], sample), max_tokens)
@@ -103,23 +104,24 @@ def sample_groups(
     generations: list[Generation | None] = [known.get(number) for number in range(len(requests))]
     judgements: list[Judgement | None] = [None] * len(requests)
     waiting = sorted(known)
+    judged: deque[tuple[list[int], Grading]] = deque()
     missing = [number for number in range(len(requests)) if number not in known]
-    began, graded_s = time.monotonic(), 0.0
-    said = began
+    began = said = time.monotonic()
 
     def judge() -> None:
-        nonlocal graded_s
-        start = time.monotonic()
         pairs = [(prompts[number // samples].row, chat.decode(generations[number].token_ids)) for number in waiting]
-        for number, judgement in zip(waiting, grader.grade(pairs), strict=True):
+        judged.append((waiting.copy(), grader.submit(pairs)))
+        waiting.clear()
+
+    def collect() -> None:
+        numbers, grading = judged.popleft()
+        for number, judgement in zip(numbers, grading.result(), strict=True):
             if judgement.status == "error":
                 raise InfrastructureError(
                     f"{label}: a response to {prompts[number // samples].row['row_id']} could not be judged: "
                     f"{judgement.reason}"
                 )
             judgements[number] = judgement
-        waiting.clear()
-        graded_s += time.monotonic() - start
 
     if known:
         log.info("%s: %d of %d responses were made before", label, len(known), len(requests))
@@ -134,12 +136,17 @@ def sample_groups(
         done += len(new)
         if len(waiting) >= _GRADED_AT_ONCE:
             judge()
+        while judged and judged[0][1].done():
+            collect()
         if (now := time.monotonic()) - said > 10:
             said = now
             log.info("%s: %d of %d responses, %.0f/s", label, done, len(missing), done / (now - began))
+    generated = time.monotonic()
     if waiting:
         judge()
-    total = time.monotonic() - began
+    while judged:
+        collect()
+    seconds = {"rollout_s": generated - began, "grade_s": time.monotonic() - generated}
     rollouts = [
         Rollout(
             prompts[number // samples].row,
@@ -152,7 +159,7 @@ def sample_groups(
         for number, request in enumerate(requests)
     ]
     groups = [rollouts[start : start + samples] for start in range(0, len(rollouts), samples)]
-    return groups, {"rollout_s": total - graded_s, "grade_s": graded_s}
+    return groups, seconds
 
 
 def write_journal(

@@ -28,7 +28,7 @@ from amt.ledger import Ledger, write_report
 from amt.params import Grpo, GrpoStage, Sandbox, Score
 from amt.placement import Placement
 from amt.resume import ResumableRun
-from amt.rewards.dispatch import Grader, reward_kind
+from amt.rewards.dispatch import REMARKS, Grader, Judgement, reward_kind
 from amt.rewards.reward_model import RewardModel
 from amt.rollout.server import VllmServer, context_length
 from amt.rows import QUERY, canonical_json, read_rows
@@ -129,7 +129,7 @@ def train(
         )
         scorer = None
         if unjudged:
-            scorer = _reward_model(reward_model, stack, logs / f"grpo_{stage}.reward_server.log", placement)
+            scorer = _reward_model(reward_model, score, stack, logs / f"grpo_{stage}.reward_server.log", placement)
         grader = stack.enter_context(Grader(sandbox, score, placement, scorer))
         session = stack.enter_context(_session(model, settings, limits, placement, seed, stage))
         if done:
@@ -305,11 +305,20 @@ class Batch:
             "signal": float((self.advantage_PS != 0).any(axis=1).mean()),
             "solved": float((self.reward_PS == 1.0).all(axis=1).mean()),
             "invalid": int((~self.valid_P).sum()),
+            **_remarks([rollout.judgement for rollout in rollouts]),
             "response_tokens": float(self.length_PS.mean()),
             "overlong": float(self.overlong_PS.mean()),
             "stop_ratio": float(np.mean([rollout.generation.finish_reason == "stop" for rollout in rollouts])),
             "distinct": float(np.mean([_distinct(group) for group in self.groups])),
         }
+
+
+def _remarks(judgements: list[Judgement]) -> dict[str, float]:
+    """Shares of what the reward model judged; nothing where it judged nothing."""
+    by_model = [judgement for judgement in judgements if judgement.kind == "reward_model"]
+    if not by_model:
+        return {}
+    return {f"reward_model/{name}": float(np.mean([name in one.remarks for one in by_model])) for name in REMARKS}
 
 
 def _distinct(group: list[Rollout]) -> float:
@@ -359,11 +368,13 @@ def _fitting(prompts: list[Prompt], context: int, limits: GrpoStage, queries: Pa
     return fitting
 
 
-def _reward_model(directory: Path, stack: ExitStack, server_log: Path, placement: Placement) -> RewardModel:
+def _reward_model(
+    directory: Path, score: Score, stack: ExitStack, server_log: Path, placement: Placement
+) -> RewardModel:
     """The reward model on a server of its own."""
     context = context_length(directory)
     server = VllmServer(directory, kind="classify", max_model_len=context, log=server_log, placement=placement)
-    return RewardModel(stack.enter_context(server), directory)
+    return RewardModel(stack.enter_context(server), directory, score)
 
 
 def why_ended(history: list[dict[str, Any]], limits: GrpoStage) -> str | None:

@@ -26,6 +26,7 @@ from fractions import Fraction
 
 from amt.errors import InfrastructureError
 from amt.rewards.answer import NO_ANSWER, answer_part
+from amt.rewards.math_form import claims, normal, notation_verdict, objection, without_currency
 from amt.rewards.verdict import PASSED, Verdict, failed
 
 log = logging.getLogger(__name__)
@@ -34,8 +35,8 @@ _BOX = re.compile(r"\\(?:boxed|fbox|box)(?![A-Za-z])\s*")
 _BARE = re.compile(r"[^\s{}$]+")  # the 5 of "\boxed 5"
 _NUMBER = re.compile(r"([+-]?)(?:(\d{1,3}(?:,\d{3})+|\d*\.?\d+)|(\d+)/(\d+)|(\d*)\\frac\{(\d+)\}\{(\d+)\})", re.ASCII)
 _LONGEST_NUMBER = 200
-_LETTER = re.compile(r"[A-Z]")
 _CHOICE = re.compile(r"\(?([A-Z])(?:\)|[.:]|$)")  # B, (B), B. 42, B) 42
+_OTHER_CHOICE = re.compile(r"\(([A-Z])\)|(?<![A-Za-z])([A-Z])[.:)](?=\s*\S)|\b[Oo]r\s+(?:\w+\s+)?\(?([A-Z])\)?\W*$")
 _ONLY_CHOICE = re.compile(r"\(?[A-Z]\)?[.:]?")
 _SPACING = re.compile(r"(?:\\[,;:!]|\\ |\\left(?![A-Za-z])|\\right(?![A-Za-z])|\s|~|\$)+")
 _GAP = r"(?:\\[,;: ]|[\s~])"
@@ -96,6 +97,8 @@ def quick_verdict(gold: str, answer: str) -> bool | None:
         return bool(gold)
     if not answer or not gold:
         return False
+    if (verdict := notation_verdict(gold, answer)) is not None:
+        return verdict
     gold_number, answer_number = _number(gold), _number(answer)
     if gold_number is None or answer_number is None:
         return None
@@ -139,9 +142,15 @@ def _number(value: str) -> Fraction | None:
 
 
 def choice_letter(text: str) -> str | None:
-    r"""The letter that an answer to a multiple-choice question names: B, (B), \text{B}, "B. 42"."""
-    match = _CHOICE.match(_WRAPPED.sub(r"\1", text).replace("$", "").strip())
-    return match.group(1) if match else None
+    r"""The letter that an answer to a multiple-choice question names: B, (B), \text{B}, "B. 42".
+
+    None where it names another one, too: "(A) (B)", "A. B.", "A. Or B".
+    """
+    text = _WRAPPED.sub(r"\1", text).replace("$", "").strip()
+    match = _CHOICE.match(text)
+    if match is None or any({*others} - {"", match.group(1)} for others in _OTHER_CHOICE.findall(text)):
+        return None
+    return match.group(1)
 
 
 def _is_letter(value: str) -> bool:
@@ -192,9 +201,9 @@ class MathGrader:
                 verdicts[number] = failed(NO_ANSWER)
                 continue
             value = last_boxed(answer)
-            if _LETTER.fullmatch(gold):
+            if _is_letter(gold):
                 letter = choice_letter(answer if value is None else value)
-                verdicts[number] = PASSED if letter == gold else failed("another letter")
+                verdicts[number] = PASSED if letter == choice_letter(gold) else failed("another letter")
             elif value is None:
                 verdicts[number] = failed("no \\boxed{} in the answer")
             else:
@@ -209,17 +218,22 @@ class MathGrader:
         verdicts: list[Verdict | None] = [None] * len(pairs)
         asked: dict[tuple[str, str], list[int]] = {}
         for number, pair in enumerate(pairs):
-            gold, value = map(_join_digits, pair)
+            gold, value = (_join_digits(normal(side)) for side in pair)
+            value = without_currency(gold, value)
             quick = quick_verdict(gold, value)
             if quick is not None:
                 verdicts[number] = PASSED if quick else failed("another value")
             elif max(len(gold), len(value)) > _LONGEST:
                 verdicts[number] = failed(f"longer than {_LONGEST} characters")
+            elif reason := objection(gold, value):
+                verdicts[number] = failed(reason)
             else:
-                asked.setdefault((gold, value), []).append(number)
+                for claim in claims(gold, value):
+                    asked.setdefault((gold, claim), []).append(number)
         for pair, verdict in zip(asked, self._pool.compare(list(asked))):
             for number in asked[pair]:
-                verdicts[number] = verdict
+                if verdicts[number] in (None, PASSED):  # every claim must be right
+                    verdicts[number] = verdict
         return verdicts
 
     def equivalent(self, pairs: list[tuple[str, str]]) -> list[bool]:

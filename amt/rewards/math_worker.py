@@ -9,15 +9,24 @@ interrupted from within, where a library may catch it. A new worker's first line
 
 import json
 import logging
+import math
 import os
+import re
 import resource
 import select
 import signal
 import socket
 import sys
+from collections.abc import Iterator
 
 _MEMORY_BYTES = 2 << 30
 """Address space of a worker: 9^9^9^9 ends in MemoryError before it troubles the machine."""
+
+_ZEROS = 3
+"""Zeros before the first digit of a number, from which on 6 decimals are too few."""
+
+_NO_POINT = re.compile(r"\\infty|∞|\\cup|\[[^\[\]()]*\)|\([^\[\]()]*\]")
+"""Intervals that are no point: (0, \\infty), a union, [0,1), (0,1]."""
 
 
 def main() -> None:
@@ -82,12 +91,34 @@ def _compare(gold: str, value: str) -> tuple[bool, str | None]:
     try:
         golds = parse(f"${gold}$", parsing_timeout=None)
         values = parse(f"${value}$", parsing_timeout=None)
-        equal = verify(golds, values, timeout_seconds=None)
+        equal = verify(golds, values, timeout_seconds=None, **_options(gold, golds))
     except (MemoryError, RecursionError) as error:
         return False, type(error).__name__
     if not golds:
         return False, "math_verify cannot read the ground truth, and the text differs"
     return equal, None if equal else "another value" if values else "math_verify cannot read the answer"
+
+
+def _options(gold: str, golds: list) -> dict:
+    """How math_verify is to compare with a ground truth.
+
+    By default it rounds to 6 decimals, by which every number below 5e-7 equals 0 and all others like it: those need
+    more. And it takes no inequality for an interval, which may be a point: a half-open one, or one that goes on for
+    ever, is none.
+    """
+    options = {"allow_set_relation_comp": bool(_NO_POINT.search(gold))}
+    if (zeros := math.ceil(-min(_magnitudes(golds), default=0.0))) > _ZEROS:
+        options |= {"float_rounding": 6 + zeros, "numeric_precision": 12 + zeros}
+    return options
+
+
+def _magnitudes(golds: list) -> Iterator[float]:
+    """Decimal logarithms of the numbers in the ground truth, and of those that are made of others, as 10^{-9} is."""
+    from sympy import Basic, log, preorder_traversal
+
+    for part in (part for gold in golds if isinstance(gold, Basic) for part in preorder_traversal(gold)):
+        if getattr(part, "is_number", False) and part.is_finite and part.is_comparable and not part.is_zero:
+            yield float(log(abs(part), 10).evalf())
 
 
 if __name__ == "__main__":

@@ -21,10 +21,12 @@ import argparse
 import ctypes
 import gc
 import importlib
+import json
 import multiprocessing
 import os
 import signal
 import sys
+from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
 _UNUSED_ON_CPU = ("scipy", "sklearn")
@@ -57,7 +59,7 @@ def vllm_arguments(args: argparse.Namespace, *, on_cpu: bool) -> list[str]:
         "--disable-uvicorn-access-log",
     ]
     if args.kind == "classify":
-        arguments += ["--runner", "pooling", "--convert", "classify"]
+        arguments += ["--runner", "pooling", "--convert", "classify", *_as_classifier(args.model)]
     else:
         # Processed: after temperature, the distribution that was sampled from, as the trainer recomputes it.
         arguments += ["--logprobs-mode", "processed_logprobs", "--enable-scale-out"]
@@ -74,6 +76,20 @@ def vllm_arguments(args: argparse.Namespace, *, on_cpu: bool) -> list[str]:
         *("--max-num-batched-tokens", str(max(_CPU_BATCH_TOKENS, args.max_model_len))),
         *("--distributed-executor-backend", "vllm.v1.executor.uniproc_executor.UniProcExecutor"),
     ]
+
+
+def _as_classifier(model: str) -> list[str]:
+    """A reward model whose own class only adds to the sequence classifier of its family is served as that: vLLM knows
+    no LlamaForDecisionTreeRewardModel, and the code that defines it is not run. Weights of another shape do not load.
+    """
+    config = json.loads((Path(model) / "config.json").read_text())
+    (architecture,) = config["architectures"]
+    from vllm import ModelRegistry
+
+    if architecture in ModelRegistry.get_supported_archs():
+        return []
+    family = architecture.partition("For")[0]
+    return ["--hf-overrides", json.dumps({"architectures": [f"{family}ForSequenceClassification"]})]
 
 
 def _import_everything_once() -> None:

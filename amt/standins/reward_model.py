@@ -186,7 +186,7 @@ def comparison_loss(good_BH, bad_BH, spoilt_BH):
     """Bradley-Terry on the heads that the defect concerns, plus a regression that fixes the scale.
 
     The pairs alone would leave the zero and the unit of the scores open; the regression puts a good response
-    at +1 and a bad one at -1 on the heads concerned, inside score.reward_range of the recipe.
+    at +1 and a bad one at -1 on the heads concerned, inside the ranges of score.heads in the recipe.
 
     B: comparisons. H: heads.
     """

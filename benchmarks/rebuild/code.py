@@ -260,7 +260,7 @@ REWARDS = [
     Change("amt/rewards/math_answer.py", "_LONGEST = 2000", "_LONGEST = 1000", GRADING_MATH),
     Change("amt/rewards/math_worker.py", "_MEMORY_BYTES = 2 << 30", "_MEMORY_BYTES = 1 << 30", GRADING_MATH),
     Change("amt/rewards/verdict.py", "passed: bool = False", "passed: bool = True", GRADING_MATH),
-    Change("amt/rewards/dispatch.py", "ATTEMPTS = 3", "ATTEMPTS = 4", reaches=GRADING),
+    Change("amt/rewards/dispatch.py", "PAUSES_S = (1.0, 5.0)", "PAUSES_S = (1.0, 6.0)", reaches=GRADING),
     Change(
         "amt/rewards/dispatch.py",
         'if query["category"] == "code" and query.get("tests"):',
@@ -269,8 +269,8 @@ REWARDS = [
     ),
     Change(
         "amt/rewards/reward_model.py",
-        "return min(1.0, max(0.0,",
-        "return min(0.9, max(0.0,",
+        "min(1.0, max(0.0, value))",
+        "min(0.9, max(0.0, value))",
         ("score", "grpo_2"),
         ("pass_rates", "grpo_1", "evaluate"),
     ),
@@ -283,8 +283,8 @@ REWARDS = [
     ),
     Change(
         "amt/rewards/reward_model.py",
-        "token_ids[-self._server.max_model_len :]",
-        "token_ids[-self._server.max_model_len + 1 :]",
+        "room = context - 1",
+        "room = context - 2",
         ("score", "grpo_2"),
         ("grpo_1",),
     ),

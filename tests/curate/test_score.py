@@ -6,9 +6,10 @@ import pytest
 
 from amt import params
 from amt.curate.score import needs_reward_model, score
-from amt.errors import DataError, InfrastructureError
+from amt.errors import DataError, InfrastructureError, MissingToolError
 from amt.placement import Placement
 from amt.rewards.dispatch import Grader
+from amt.rewards.reward_model import HEADS, Reading
 from amt.rows import LEDGER, QUERY, RESPONSE, SCORE, read_rows, write_rows
 
 SANDBOX = params.Sandbox(
@@ -20,7 +21,10 @@ SANDBOX = params.Sandbox(
     compile_memory_mb=1024,
     allow_unprotected=False,
 )
-SCORE_SETTINGS = params.Score(reward_range=(-2.0, 2.0))
+HEAD = {"range": (-2.0, 2.0)}
+SCORE_SETTINGS = params.Score(
+    heads={name: HEAD | {"column": column} for column, name in enumerate(HEADS)}, too_long="cut_response"
+)
 
 
 def query(row_id, category, **columns):
@@ -51,7 +55,7 @@ def run_score(tmp_path):
         write_rows(tmp_path / "queries.parquet", queries, QUERY)
         write_rows(tmp_path / "responses.parquet", responses, RESPONSE)
         out = {name: tmp_path / "out" / f"{name}.parquet" for name in ("scores", "queries_scored")}
-        with Grader(SANDBOX, SCORE_SETTINGS, Placement(), reward_model) as grader:
+        with Grader(SANDBOX, SCORE_SETTINGS, Placement(), reward_model, pauses_s=(0.0, 0.0)) as grader:
             report = score(
                 queries=tmp_path / "queries.parquet",
                 responses=tmp_path / "responses.parquet",
@@ -65,6 +69,14 @@ def run_score(tmp_path):
 
     run.folder = tmp_path
     return run
+
+
+def _read(text):
+    if "kind" in text:
+        return Reading([1.0, 1.0, 1.0], cut=True)
+    if "rude" in text:
+        return Reading([-9.0, 0.0, -1.0])  # 0, 1/2 and 1/4
+    return Reading([len(text) / 100] * 3)
 
 
 def test_scores_responses_and_queries(run_score):
@@ -82,9 +94,7 @@ def test_scores_responses_and_queries(run_score):
         *answers("s:broken", "\n```python\n```\n"),
         *answers("s:chat", "kind", "rude"),
     ]
-    scores, by_query, report = run_score(
-        queries, responses, lambda pairs: [[1.0] * 3 if "kind" in text else [-1.0] * 3 for _, text in pairs]
-    )
+    scores, by_query, report = run_score(queries, responses, lambda pairs: [_read(text) for _, text in pairs])
 
     rewards = {name: row["reward"] for name, row in scores.items()}
     assert rewards == {
@@ -118,6 +128,7 @@ def test_scores_responses_and_queries(run_score):
     assert json.loads(ledger["s:broken/0"]["detail"])["status"] == "invalid"
     assert report["kinds"]["code"]["status"] == {"invalid": 1, "scored": 2}
     assert report["kinds"]["math"]["not_passed"] == {"another value": 1, "no \\boxed{} in the answer": 1}
+    assert (report["kinds"]["reward_model"]["clipped"], report["kinds"]["reward_model"]["cut"]) == (1, 1)
     assert report["queries"] == {"all": 5, "with_responses": 4, "scored": 3}
     assert report["sandbox_tier"] == "bubblewrap+seccomp"
 
@@ -131,6 +142,16 @@ def test_what_cannot_be_judged_fails_the_stage_and_writes_nothing(run_score):
             [query("s:a", "general_chat"), query("s:b", "math", ground_truth="1")],
             [*answers("s:a", "x", "y"), *answers("s:b", "z")],
             down,
+        )
+    assert not (run_score.folder / "out").exists()
+
+
+def test_without_a_sandbox_no_program_is_wrong(run_score, no_sandbox):
+    tests = json.dumps({"kind": "stdin", "cases": [{"stdin": "2", "stdout": "4"}]})
+    with pytest.raises(MissingToolError, match="bwrap is not installed"):
+        run_score(
+            [query("s:code", "code", tests=tests)],
+            answers("s:code", "\n```python\nprint(4)\n```\n", "\n```python\nprint(5)\n```\n"),
         )
     assert not (run_score.folder / "out").exists()
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from amt.errors import DataError, InfrastructureError
+from amt.errors import DataError, InfrastructureError, MissingToolError
 from amt.evaluation.benchmarks import Questions, load_questions, question_messages
 from amt.evaluation.run import context_length, grade, summarise
 from amt.evaluation.sft_curve import checkpoints, length_and_stop
@@ -123,6 +123,37 @@ def test_math_is_graded_against_the_ground_truth():
     )  # fmt: skip
     found = [(row["row_id"], row["sample"], row["status"], row["reward"]) for row in graded]
     assert found == [("a", 0, "scored", 1.0), ("a", 1, "scored", 0.0), ("b", 0, "scored", 0.0), ("b", 1, "scored", 1.0)]
+
+
+PROGRAM = "<think>x</think><answer>\n```python\nprint(5)\n```\n</answer>"
+TESTS = json.dumps({"kind": "stdin", "cases": [{"stdin": "", "stdout": "4"}]})
+
+
+@pytest.fixture
+def grade_code():
+    question = _question("a", None, category="code", tests=TESTS)
+    rows = [_answer("a", sample) | {"response": PROGRAM} for sample in range(2)]
+
+    def run(**sandbox):
+        return grade(
+            rows, [Questions("aime_like", _benchmark("code"), [question])],
+            sandbox=RECIPE.sandbox.model_copy(update=sandbox), score=RECIPE.score, placement=Placement(), judge=None,
+            judge_settings=RECIPE.endpoints.arena_judge, recipe_seed=1,
+        )  # fmt: skip
+
+    return run
+
+
+def test_without_a_sandbox_no_program_is_wrong(grade_code, no_sandbox):
+    with pytest.raises(MissingToolError, match="bwrap is not installed"):
+        grade_code()
+
+
+def test_a_sandbox_that_judges_wrongly_stops_the_evaluation(grade_code):
+    """It lets no result out: every program would be wrong. Its canary is not judged as it must be."""
+    assert [row["reward"] for row in grade_code()] == [0.0, 0.0]
+    with pytest.raises(InfrastructureError, match=r"2 of 2 responses could not be judged.*the code reward is broken"):
+        grade_code(output_bytes=1)
 
 
 def test_the_suffix_goes_to_the_last_user_turn():

@@ -1,0 +1,263 @@
+r"""What the form of a math answer decides, before math_verify looks for its value.
+
+math_verify takes a value wherever it finds one: it reads "6 \Rightarrow 5", "6 (not 5)", "1, \ldots, 5" and "6=5" as 5.
+Invariant: beside its value an answer has a unit, a name before an equals sign and words of introduction, but nothing
+that may deny the value, offer another or hide it, unless the ground truth has it too.
+"""
+
+import math
+import re
+from collections.abc import Callable
+from fractions import Fraction
+
+# --- notation --------------------------------------------------------------------------------------------
+
+_ASCII = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | {0x3000: " ", 0x2212: "-", ord("~"): " "}
+_SAME = {"\\varnothing": "\\emptyset", "\\lvert": "|", "\\rvert": "|", "\\vert": "|", "\\mid": "|", "\\dfrac": "\\frac"}
+_SAME |= {"\\tfrac": "\\frac", "\\cfrac": "\\frac"}
+_RENAMED = re.compile("(?:" + "|".join(re.escape(name) for name in _SAME) + ")(?![A-Za-z])")
+_SHORT_FRACTION = re.compile(r"\\frac\s*(\d)\s*(?:(\d)(?!\d)|(?=\{))", re.ASCII)
+_REPEATING = re.compile(r"(?<![\d.])(\d*)\.(\d*)\\(?:overline|bar|dot)\s*\{?(\d+)\}?", re.ASCII)
+_SCIENTIFIC = re.compile(r"([+-]?\d+(?:\.\d+)?)[eE]([+-]?\d{1,3})", re.ASCII)
+_CURRENCY = re.compile(r"[€£¥₹]|\\(?:euro|pounds)(?![A-Za-z])")
+_COLOUR = re.compile(r"\\(?:text)?color\s*\{[a-zA-Z]*\}")
+_DOLLARS_BETWEEN = re.compile(r"(?<!\\)\$\s*(,|;|and|or|\\text\{[^{}]*\})\s*(?<!\\)\$")
+_LONGEST_REPETEND = 50
+
+
+def normal(value: str) -> str:
+    r"""The value in the notation that math_verify reads right: 0.\overline{3} and 3.2e5 as fractions, \frac12 in
+    braces, ASCII for full-width characters."""
+    value = _RENAMED.sub(lambda match: _SAME[match.group()], value.translate(_ASCII))
+    value = _DOLLARS_BETWEEN.sub(r" \1 ", _COLOUR.sub("", value))
+    value = _SHORT_FRACTION.sub(lambda match: f"\\frac{{{match[1]}}}" + (f"{{{match[2]}}}" if match[2] else ""), value)
+    value = _REPEATING.sub(_repeating, value)
+    match = _SCIENTIFIC.fullmatch(value.strip())
+    return _written(Fraction(match[1]) * Fraction(10) ** int(match[2])) if match else value
+
+
+def _repeating(match: re.Match) -> str:
+    whole, once, repetend = match.groups()
+    if len(once) + len(repetend) > _LONGEST_REPETEND:
+        return match.group()
+    repeated = Fraction(int(repetend), 10 ** len(repetend) - 1)
+    return _written(int(whole or 0) + (int(once or 0) + repeated) / 10 ** len(once))
+
+
+def _written(number: Fraction) -> str:
+    if number.denominator == 1:
+        return str(number)
+    return f"{'-' * (number < 0)}\\frac{{{abs(number.numerator)}}}{{{number.denominator}}}"
+
+
+def without_currency(gold: str, answer: str) -> str:
+    """The answer without its currency, where the ground truth names none."""
+    return answer if _CURRENCY.search(gold) else _CURRENCY.sub("", answer)
+
+
+_BASED = re.compile(r"([0-9A-Fa-f]+)_\{?(\d{1,2})\}?", re.ASCII)
+_TIME = re.compile(r"([01]?\d|2[0-4]):([0-5]\d)", re.ASCII)
+_PLAIN_NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)", re.ASCII)
+_PERCENT = re.compile(r"([+-]?\d+(?:\.\d+)?)\\?%", re.ASCII)
+_FRACTION = re.compile(r"([+-]?)(?:\\frac\{(\d{1,20})\}\{(\d{1,20})\}|(\d{1,20})/(\d{1,20}))", re.ASCII)
+
+
+def notation_verdict(gold: str, answer: str) -> bool | None:
+    r"""Whether two values are equal, where one is a percentage or a time or both name their base; else None.
+
+    25\% is 0.25, and it is 25 where a percentage was asked for. 600\% is 6, but as the answer to a question for a
+    percentage it is wrong: of numbers above 1 only the 6 in 6\% counts.
+    """
+    bases = _BASED.fullmatch(gold), _BASED.fullmatch(answer)
+    if all(bases):
+        of_gold, of_answer = (_in_base(*match.groups()) for match in bases)
+        return of_gold == of_answer and of_gold is not None
+    if (time := _TIME.fullmatch(gold)) and ":" not in answer and math.gcd(int(time[1]), int(time[2])) > 1:
+        return False  # a ratio would be in lowest terms
+    percents = _PERCENT.fullmatch(gold), _PERCENT.fullmatch(answer)
+    if bool(percents[0]) != bool(percents[1]):
+        percent = Fraction((percents[0] or percents[1])[1])
+        number = _fraction(answer if percents[0] else gold)
+        if number is not None and (number == percent or (abs(number) <= 1 and number == percent / 100)):
+            return True
+    return None
+
+
+def _in_base(digits: str, base: str) -> int | None:
+    try:
+        return int(digits, int(base))
+    except ValueError:  # a digit that the base has not
+        return None
+
+
+def _fraction(value: str) -> Fraction | None:
+    if _PLAIN_NUMBER.fullmatch(value):
+        return Fraction(value)
+    match = _FRACTION.fullmatch(value)
+    if match is None or not int(match[3] or match[5]):
+        return None
+    size = Fraction(int(match[2] or match[4]), int(match[3] or match[5]))
+    return -size if match[1] == "-" else size
+
+
+# --- claims ----------------------------------------------------------------------------------------------
+
+_ABOUT = re.compile(r"\\(?:approx|simeq|sim|doteq|cong)(?![A-Za-z])|≈|≃")
+_TEXT = re.compile(
+    r"\\(?:text|textbf|textit|textrm|textsf|textnormal|mbox|mathrm|mathbf|mathit|operatorname)\s*\{([^{}]*)\}"
+)
+_COMMAND = re.compile(r"\\([A-Za-z]+)")
+_CLOSE = Fraction(1, 20)
+
+
+def claims(gold: str, answer: str) -> list[str]:
+    r"""The values that an answer states, each of which must be the right one: of "2+3=5" both, of "x=y=5" the last.
+
+    Of an exact value and a decimal near it, \sqrt{2} \approx 1.41, the one that the ground truth is like.
+    """
+    about = [side.strip() for side in _ABOUT.split(answer)]
+    if len(about) == 2 and not _ABOUT.search(gold):
+        exact, near = about
+        if not exact:
+            answer = near
+        elif _PLAIN_NUMBER.fullmatch(near):
+            numbers = _fraction(exact), Fraction(near)
+            if numbers[0] is not None and abs(numbers[0] - numbers[1]) > _CLOSE * abs(numbers[0]):
+                return about
+            answer = near if _PLAIN_NUMBER.fullmatch(gold) and "." in gold else exact
+        else:
+            return about
+    elif len(about) > 2 and not _ABOUT.search(gold):
+        return about
+    if "=" not in answer or "=" in gold or re.search(r"[<>!:=]=|=[<>=]|[,;]|\\begin", answer):
+        return [answer]
+    *others, last = (side.strip() for side in answer.split("="))
+    if last and not _TEXT.sub("", "".join(others)).strip():
+        return [last]  # \text{Area} = 5
+    return [*(side for side in others if re.search(r"\d", side) and not _letters(side)), answer]
+
+
+def _letters(value: str) -> bool:
+    """Whether there is a variable or a word in a value."""
+    return bool(re.search(r"[A-Za-z]", _COMMAND.sub(" ", _TEXT.sub(r" \1 ", value)))) or bool(
+        _GREEK & set(_COMMAND.findall(value))
+    )
+
+
+# --- objections ------------------------------------------------------------------------------------------
+
+
+def _names(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_GREEK = _names(
+    "alpha beta gamma delta epsilon varepsilon zeta eta theta vartheta iota kappa lambda mu nu xi rho sigma tau "
+    "upsilon phi varphi chi psi omega Gamma Delta Theta Lambda Xi Sigma Phi Psi Omega ell hbar"
+)
+_KNOWN = _GREEK | _names(
+    "frac sqrt cdot times div pm mp pi infty emptyset circ degree angle triangle overline bar vec hat widehat binom "
+    "sum prod int lim log ln lg exp sin cos tan cot sec csc arcsin arccos arctan sinh cosh tanh max min gcd lcm det "
+    "lfloor rfloor lceil rceil left right big Big bigg Bigg bigl bigr Bigl Bigr quad qquad displaystyle textstyle "
+    "le leq leqslant ge geq geqslant lt gt begin end partial prime Re Im text textbf textit textrm textsf mbox mathrm "
+    "mathbf mathit operatorname mathbb mathcal mathsf boldsymbol boxed euro pounds approx simeq sim doteq cong "
+    "textnormal"
+)
+_OF_SETS = _names("cup cap setminus in subset subseteq bigcup")
+_SET = re.compile(r"[\[(<>]|\\(?:\{|in|mathbb|le|ge|emptyset|infty|cup|cap|setminus)|\bR\b")
+_STRANGE = re.compile(
+    r"[#@`\"?¬→⇒⇔≡≠∨∧…&]|(?<!\\)[;:]|\.\.\.|(?<!\\)\\\d|\d\s*\(\s*\\(?:pm|mp)|[:=!]=|=[<>=]|<>|->|\|\s*\||_\s*\{?\s*\d+\.\d|\d\s*\.\s+\d|\d\s+\.\d|%\s*\d"
+)
+_DANGLING = re.compile(
+    r"(?:^|\()\s*(?:[*/^_<>,;:!'](?!\s*$)|\.(?!\d)|\\(?:cdot|times|div|le|leq|ge|geq|lt|gt)(?![A-Za-z]))|\(\s*="
+)
+_LOOSE_CIRCLE = re.compile(r"(?<!\^)(?<!\^\{)\\circ(?![A-Za-z])")
+_LOOSE_FRACTION = re.compile(r"\\frac(?!\s*(?:\{|\d\s*[A-Za-z\\]|\\pi))")
+_NEW_LINE = re.compile(r"\\\\")
+_ENVIRONMENT = re.compile(r"\\begin\s*\{")
+_DENIAL = re.compile(
+    r"(?<![A-Za-z])(?:not|no|\w+n't|cannot|never|neither|nor|wrong|false|incorrect|except|but|unless|instead|either"
+    r"|maybe|perhaps|possibly|probably|anything|whatever)(?![A-Za-z])",
+    re.IGNORECASE,
+)
+_OR = re.compile(r"(?<![A-Za-z\\])(?:or|and|vs|versus)(?![A-Za-z])", re.IGNORECASE)
+_SEVERAL = re.compile(r"[,;&]|\\(?:pm|mp|cup|cap|begin)(?![A-Za-z])|±|(?<![A-Za-z\\])(?:or|and)(?![A-Za-z])", re.I)
+_FUNCTIONS = _names("sin cos tan cot sec csc log ln exp sqrt pi arcsin arccos arctan gcd lcm max min")
+_POWER_OF_UNIT = re.compile(r"(?<=[A-Za-z§])\s*\^\s*\{?\s*[23]\s*\}?")
+_WORD = re.compile(r"[A-Za-z]{2,}")
+
+
+def objection(gold: str, answer: str) -> str | None:
+    """What in the answer may deny its value, offer another or hide it, though the ground truth has nothing like it."""
+    answer = answer.rstrip(" .,;:")
+    for rule in _RULES:
+        if reason := rule(gold, answer):
+            return f"the answer has {reason}, the ground truth has not"
+    return None
+
+
+def _strange(gold: str, answer: str) -> str | None:
+    allowed = {*_COMMAND.findall(gold), *_KNOWN, *(_OF_SETS if _SET.search(gold) else ())}
+    if unknown := set(_COMMAND.findall(answer)) - allowed:
+        return f"\\{min(unknown)}"
+    where = _TEXT.sub(" ", answer)
+    of_gold = {"".join(found.split()) for found in _STRANGE.findall(gold)}
+    of_gold |= {";"} if "," in gold else {":"} if "/" in gold or "\\frac" in gold else set()
+    of_gold |= {"&"} if _ENVIRONMENT.search(answer) else set()
+    signs = {sign for found in _STRANGE.findall(where) if (sign := "".join(found.split())) not in of_gold}
+    return repr(min(signs)) if signs else None
+
+
+def _misplaced(gold: str, answer: str) -> str | None:
+    for pattern in (_DANGLING, _LOOSE_CIRCLE, _LOOSE_FRACTION):
+        if (found := pattern.search(answer)) and not pattern.search(gold):
+            return f"a loose {found.group().strip()}"
+    if _NEW_LINE.search(answer) and not _ENVIRONMENT.search(answer) and not _NEW_LINE.search(gold):
+        return "two lines"
+    if "$" in answer.replace("\\$", "").strip(" $"):
+        return "a $ inside"
+    if not _matches(answer) and _matches(gold):
+        return "brackets that do not match"
+    return "|" if answer.count("|") % 2 and not gold.count("|") % 2 else None
+
+
+def _matches(value: str) -> bool:
+    """As many brackets are opened as closed, whatever their kind: [0, 1) is well."""
+    plain = value.replace("\\{", "").replace("\\}", "")
+    opened, closed = (sum(map(plain.count, signs)) for signs in ("([", ")]"))
+    return opened == closed and plain.count("{") == plain.count("}")
+
+
+def _denied(gold: str, answer: str) -> str | None:
+    if denials := _found(_DENIAL, answer) - _found(_DENIAL, gold):
+        return repr(min(denials))
+    if not _SEVERAL.search(gold) and (others := _found(_OR, answer)):
+        return repr(min(others))
+    return None
+
+
+def _found(pattern: re.Pattern, value: str) -> set[str]:
+    return {word.lower() for word in pattern.findall(value)}
+
+
+def _interrupted(gold: str, answer: str) -> str | None:
+    r"""Words between numbers: \sqrt{6} \text{to} \sqrt{7}, 7 to 6."""
+    if _SEVERAL.search(gold):
+        return None
+    if "§" in _between_numbers(answer) and "§" not in _between_numbers(gold):
+        return "words between numbers"
+    if _letters(gold):
+        return None
+    words = {word.lower() for word in _WORD.findall(_COMMAND.sub(" ", _between_numbers(answer)))}
+    return repr(min(words - _FUNCTIONS)) if words - _FUNCTIONS else None
+
+
+def _between_numbers(value: str) -> str:
+    """What stands between the first and the last digit of each side of an equation, § for words in a text command."""
+    value = _TEXT.sub(lambda match: " § " if match[1].strip() else " ", value)
+    sides = _POWER_OF_UNIT.sub(" ", value).split("=")
+    digits = [[place for place, character in enumerate(side) if character.isdecimal()] for side in sides]
+    return " ".join(side[places[0] : places[-1]] for side, places in zip(sides, digits) if places)
+
+
+_RULES: tuple[Callable[[str, str], str | None], ...] = (_strange, _misplaced, _denied, _interrupted)
