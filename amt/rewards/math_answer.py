@@ -26,6 +26,7 @@ from fractions import Fraction
 
 from amt.errors import InfrastructureError
 from amt.rewards.answer import NO_ANSWER, answer_part
+from amt.rewards.math_value import same_value
 from amt.rewards.verdict import PASSED, Verdict, failed
 
 log = logging.getLogger(__name__)
@@ -168,6 +169,8 @@ class MathGrader:
 
     def __init__(self, workers: int = 2, cpu_seconds: float = 2.0, wall_seconds: float = 120.0):
         self._pool = _Pool(workers, cpu_seconds, wall_seconds)
+        self.asked = 0
+        """Comparisons that math_verify had to make so far."""
 
     def __enter__(self) -> "MathGrader":
         return self
@@ -217,10 +220,21 @@ class MathGrader:
                 verdicts[number] = failed(f"longer than {_LONGEST} characters")
             else:
                 asked.setdefault((gold, value), []).append(number)
-        for pair, verdict in zip(asked, self._pool.compare(list(asked))):
+        for pair, verdict in zip(asked, self._decide(list(asked))):
             for number in asked[pair]:
                 verdicts[number] = verdict
         return verdicts
+
+    def _decide(self, pairs: list[tuple[str, str]]) -> list[Verdict]:
+        """By value where that is certain at once, else by math_verify."""
+        verdicts = []
+        for pair in pairs:
+            same = same_value(*pair)
+            verdicts.append(None if same is None else PASSED if same else failed("another value"))
+        left = [pair for pair, verdict in zip(pairs, verdicts) if verdict is None]
+        self.asked += len(left)
+        compared = iter(self._pool.compare(left))
+        return [next(compared) if verdict is None else verdict for verdict in verdicts]
 
     def equivalent(self, pairs: list[tuple[str, str]]) -> list[bool]:
         """Whether two values stand for the same answer, in either order: either may be the gold one.

@@ -29,8 +29,8 @@ from benchmarks.rewards.mutants import mutants
 from benchmarks.rewards.plain import behaviour, differ
 from benchmarks.rewards.references import NOTHING_PRINTED, Reference, read_references
 
-SETTINGS = params.Sandbox(
-    cpu_seconds=6.0, wall_seconds=60.0, memory_mb=1024, output_bytes=10_000_000, allow_unprotected=False
+SETTINGS = params.load(Path(__file__).parents[2] / "params.yaml").sandbox.model_copy(
+    update={"cpu_seconds": 6.0, "wall_seconds": 60.0, "memory_mb": 1024, "output_bytes": 10_000_000}
 )
 TRIES = 6
 """Mutants looked at until one behaves otherwise."""

@@ -25,6 +25,7 @@ WITHOUT_REFERENCE = {
     **dict.fromkeys((4, 7, 10, 13, 15), "several answers are right, and the tests know one"),
     11: "the problem is interactive",
     8: "no reference was written: it takes a link-cut tree",
+    19: "its tests want several answers on one line in one place and on lines of their own in another",
 }
 """CodeContests problems that a fixed output cannot judge, or not without much work."""
 

@@ -3,6 +3,8 @@
 Among them is all that widely used graders get wrong. The tests judge every case, `make bench-rewards` counts them.
 """
 
+from pathlib import Path
+
 from amt import params
 from amt.sandbox.languages import LANGUAGES
 from benchmarks.rewards.grader_cases.case import GraderCase
@@ -12,8 +14,8 @@ from benchmarks.rewards.grader_cases.responses import RESPONSES
 from benchmarks.rewards.grader_cases.right import RIGHT
 from benchmarks.rewards.grader_cases.wrong import WRONG
 
-SETTINGS = params.Sandbox(
-    cpu_seconds=1.0, wall_seconds=10.0, memory_mb=512, output_bytes=1_000_000, allow_unprotected=False
+SETTINGS = params.load(Path(__file__).parents[3] / "params.yaml").sandbox.model_copy(
+    update={"cpu_seconds": 1.0, "wall_seconds": 10.0, "memory_mb": 512, "output_bytes": 1_000_000}
 )
 """The limits that the cases are made for."""
 
