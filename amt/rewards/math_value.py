@@ -13,6 +13,7 @@ _TOKEN = re.compile(r"\s*(\\[A-Za-z]+|\d+\.\d+|\.\d+|\d+|[A-Za-z]|[-+*/^(){}\[\]
 _SPACED_DIGITS = re.compile(r"\d\s+\d|\d\s*\\frac|\d\s*\\[dt]frac")
 """1 000 and 3\frac12: what they mean is for others to say."""
 _IGNORED = re.compile(r"\\left(?![A-Za-z])|\\right(?![A-Za-z])|\\displaystyle(?![A-Za-z])|\\[,;!: ]")
+_NAMED = re.compile(r"\s*[A-Za-z]\s*=(?!=)", re.ASCII)
 _TIMES = ("\\cdot", "\\times", "*")
 _FRACTIONS = ("\\frac", "\\dfrac", "\\tfrac")
 _LONGEST = 120
@@ -167,6 +168,9 @@ class _Reader:
 
 def same_value(gold: str, answer: str) -> bool | None:
     """Whether two values are equal; None where this cannot be told for certain here."""
+    if "=" not in gold and not re.search("[A-Za-z]", gold):
+        answer = answer[match.end() :] if (match := _NAMED.match(answer)) else answer  # x = 5 is 5
+    answer = answer.removeprefix("\\$")
     try:
         readers = _Reader(gold), _Reader(answer)
         (brackets, parts), (other_brackets, other_parts) = (reader.values() for reader in readers)

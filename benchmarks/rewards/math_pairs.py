@@ -12,9 +12,9 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-SHARES = {"as written": 0.35, "another spelling": 0.25, "wrong": 0.35, "no box": 0.05}
-"""Of responses asked for. Golds such as 2 are many and their pairs few, so "as written" runs out first: what is then
-left comes from the other kinds, which are dearer. The mix that came out is printed."""
+SHARES = {"as written": 0.5, "another spelling": 0.1, "wrong": 0.35, "no box": 0.05}
+"""Of responses asked for. Golds such as 2 are many and their pairs few, so "as written" runs out: wrong ones take the
+place of the rest. The mix that came out is printed."""
 HANGING = ("9^{9^{9^{9}}}", "10^{10^{10}}!", "\\sum_{k=1}^{10^{12}} \\frac{1}{k^{k}}")
 """Values that math_verify does not come to an end with, or only after long."""
 
@@ -77,11 +77,12 @@ def math_pairs(data: Path, count: int, seed: int = 1) -> tuple[list[tuple[str, s
             pairs.append((gold, _response(problem, f"The answer is {gold}.")))
             kinds[kind] += 1
             continue
-        values = {
-            "as written": lambda gold=gold: [gold],
-            "another spelling": lambda gold=gold: [*spellings(gold)],
-            "wrong": lambda gold=gold: [*wrong_values(gold, others, random_order)],
-        }[kind]()
+        if kind == "as written" and (gold, gold) in seen:
+            kind = "wrong"
+        if kind == "as written":
+            values = [gold]
+        else:
+            values = spellings(gold) if kind == "another spelling" else wrong_values(gold, others, random_order)
         fresh = [value for value in values if (gold, value) not in seen and (value != gold or kind == "as written")]
         if fresh:
             value = random_order.choice(fresh)

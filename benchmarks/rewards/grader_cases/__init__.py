@@ -15,7 +15,7 @@ from benchmarks.rewards.grader_cases.right import RIGHT
 from benchmarks.rewards.grader_cases.wrong import WRONG
 
 SETTINGS = params.load(Path(__file__).parents[3] / "params.yaml").sandbox.model_copy(
-    update={"cpu_seconds": 1.0, "wall_seconds": 10.0, "memory_mb": 512, "output_bytes": 1_000_000}
+    update={"cpu_seconds": 1.0, "wall_seconds": 60.0, "memory_mb": 512, "output_bytes": 1_000_000}
 )
 """The limits that the cases are made for."""
 
