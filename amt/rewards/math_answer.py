@@ -102,8 +102,8 @@ def quick_verdict(gold: str, answer: str) -> bool | None:
         return None
     if gold_number == answer_number:
         return True
-    # Left to math_verify: it rounds decimals, and 1,234 may be a pair.
-    return None if set(".,") & set(gold + answer) else False
+    # Left to math_verify: it rounds decimals, and 100,200 may be a pair, which equals 200,100.
+    return None if "." in gold + answer or sorted(gold.split(",")) == sorted(answer.split(",")) else False
 
 
 def _plain(value: str) -> str:

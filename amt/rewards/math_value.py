@@ -14,6 +14,10 @@ _SPACED_DIGITS = re.compile(r"\d\s+\d|\d\s*\\frac|\d\s*\\[dt]frac")
 """1 000 and 3\frac12: what they mean is for others to say."""
 _IGNORED = re.compile(r"\\left(?![A-Za-z])|\\right(?![A-Za-z])|\\displaystyle(?![A-Za-z])|\\[,;!: ]")
 _NAMED = re.compile(r"\s*[A-Za-z]\s*=(?!=)", re.ASCII)
+_LETTER = re.compile(r"(?<![A-Za-z\\])[A-Za-z]", re.ASCII)
+_DEGREES = re.compile(r"\s*\^\s*(?:\\circ|\{\s*\\circ\s*\})\s*$")
+_SHORT = re.compile(r"\\([dt]?frac|sqrt)\s*(\d)(?:\s*(\d))?(?!\d)", re.ASCII)
+r"""\frac12 and \sqrt3. Of more digits it takes one or two, which not everybody means."""
 _TIMES = ("\\cdot", "\\times", "*")
 _FRACTIONS = ("\\frac", "\\dfrac", "\\tfrac")
 _LONGEST = 120
@@ -39,7 +43,7 @@ class _Reader:
     """One value, worked out at both points while it is read."""
 
     def __init__(self, text: str):
-        text = _IGNORED.sub(" ", text)
+        text = _SHORT.sub(_in_braces, _IGNORED.sub(" ", _DEGREES.sub("", text).replace(",\\!", "")))
         if len(text) > _LONGEST or _SPACED_DIGITS.search(text):
             raise _NotRead
         self.tokens, position = [], 0
@@ -166,17 +170,28 @@ class _Reader:
         raise _NotRead
 
 
+def _in_braces(short: re.Match) -> str:
+    command, first, second = short.groups()
+    if command == "sqrt":
+        return short.group() if second else rf"\sqrt{{{first}}}"
+    return rf"\frac{{{first}}}{{{second}}}" if second else rf"\frac{{{first}}}"
+
+
 def same_value(gold: str, answer: str) -> bool | None:
     """Whether two values are equal; None where this cannot be told for certain here."""
-    if "=" not in gold and not re.search("[A-Za-z]", gold):
+    if "=" not in gold and not _LETTER.search(gold):
         answer = answer[match.end() :] if (match := _NAMED.match(answer)) else answer  # x = 5 is 5
     answer = answer.removeprefix("\\$")
     try:
         readers = _Reader(gold), _Reader(answer)
+        if readers[0].tokens == readers[1].tokens and readers[0].tokens:
+            return True  # set otherwise, no more
         (brackets, parts), (other_brackets, other_parts) = (reader.values() for reader in readers)
     except _NotRead:
         return None
     first, second = readers
+    if bool(brackets) != bool(other_brackets) and not first.letters and not second.letters:
+        return False  # a number and a tuple or an interval
     if brackets != other_brackets or len(parts) != len(other_parts) or first.letters != second.letters:
         return None
     if first.letters and (first.rooted or second.rooted):

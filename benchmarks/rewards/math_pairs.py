@@ -59,7 +59,8 @@ def wrong_values(gold: str, others: list[str], random_order: random.Random) -> I
         return
     yield random_order.choice(others)
     yield re.sub(r"\d", lambda digit: str((int(digit[0]) + 1) % 10), gold, count=1)
-    yield f"-{gold}"
+    if not gold.startswith(("-", "(", "[", "\\left", "\\begin", "\\text")):
+        yield f"-{gold}"
 
 
 def math_pairs(data: Path, count: int, seed: int = 1) -> tuple[list[tuple[str, str]], dict[str, int]]:
