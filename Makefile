@@ -7,7 +7,7 @@ VENV := .venv/bin
 export PATH := $(CURDIR)/$(VENV):$(PATH)
 .DEFAULT_GOAL := help
 .PHONY: help env run test bench-rebuild bench-overhead bench-ledger bench-detectors bench-language bench-endpoints \
-	bench-decon bench-curate bench-scale lint format lock dvc.yaml docs clean
+	bench-decon bench-curate bench-scale bench-rewards bench-references lint format lock dvc.yaml docs clean
 
 help: ## This list
 	@sed -n 's/^\([a-z.-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -49,6 +49,12 @@ bench-curate: env ## Duplicates and decontamination on a planted corpus, beside 
 
 bench-scale: env ## Curation of 0.1 to 10 million generated queries: time and memory (some 12 GB of disk for a while)
 	@python -m benchmarks.curate.scale
+
+bench-rewards: env ## Rewards: speed against a fresh interpreter per test, attacks, grader cases, IFEval; fails below its targets
+	@python -m benchmarks.rewards $(if $(DATA),--data $(DATA))
+
+bench-references: env ## Reference solutions of public problems score 1 and their mutants 0 (some 5 minutes)
+	@python -m benchmarks.rewards.check_references $(if $(DATA),--data $(DATA))
 
 lint: env ## Style, formatting and who may import whom
 	ruff check .

@@ -27,6 +27,7 @@ from fractions import Fraction
 from amt.errors import InfrastructureError
 from amt.rewards.answer import NO_ANSWER, answer_part
 from amt.rewards.math_form import claims, normal, notation_verdict, objection, without_currency
+from amt.rewards.math_value import same_value
 from amt.rewards.verdict import PASSED, Verdict, failed
 
 log = logging.getLogger(__name__)
@@ -104,8 +105,8 @@ def quick_verdict(gold: str, answer: str) -> bool | None:
         return None
     if gold_number == answer_number:
         return True
-    # Left to math_verify: it rounds decimals, and 1,234 may be a pair.
-    return None if set(".,") & set(gold + answer) else False
+    # Left to math_verify: it rounds decimals, and 100,200 may be a pair, which equals 200,100.
+    return None if "." in gold + answer or sorted(gold.split(",")) == sorted(answer.split(",")) else False
 
 
 def _plain(value: str) -> str:
@@ -177,6 +178,8 @@ class MathGrader:
 
     def __init__(self, workers: int = 2, cpu_seconds: float = 2.0, wall_seconds: float = 120.0):
         self._pool = _Pool(workers, cpu_seconds, wall_seconds)
+        self.asked = 0
+        """Comparisons that math_verify had to make so far."""
 
     def __enter__(self) -> "MathGrader":
         return self
@@ -230,11 +233,22 @@ class MathGrader:
             else:
                 for claim in claims(gold, value):
                     asked.setdefault((gold, claim), []).append(number)
-        for pair, verdict in zip(asked, self._pool.compare(list(asked))):
+        for pair, verdict in zip(asked, self._decide(list(asked))):
             for number in asked[pair]:
                 if verdicts[number] in (None, PASSED):  # every claim must be right
                     verdicts[number] = verdict
         return verdicts
+
+    def _decide(self, pairs: list[tuple[str, str]]) -> list[Verdict]:
+        """By value where that is certain at once, else by math_verify."""
+        verdicts = []
+        for pair in pairs:
+            same = same_value(*pair)
+            verdicts.append(None if same is None else PASSED if same else failed("another value"))
+        left = [pair for pair, verdict in zip(pairs, verdicts) if verdict is None]
+        self.asked += len(left)
+        compared = iter(self._pool.compare(left))
+        return [next(compared) if verdict is None else verdict for verdict in verdicts]
 
     def equivalent(self, pairs: list[tuple[str, str]]) -> list[bool]:
         """Whether two values stand for the same answer, in either order: either may be the gold one.

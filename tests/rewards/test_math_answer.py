@@ -155,7 +155,7 @@ def test_a_process_killed_from_outside_is_no_verdict(kills, status):
     """Left alone, the comparison ends at its own CPU limit."""
     before = psutil.Process().children()
     with MathGrader(workers=1, cpu_seconds=2.0) as grader, ThreadPoolExecutor(1) as thread:
-        grader.compare([("x+1", "1+x")])
+        grader.compare([(r"\{1, 2\}", r"\{2, 1\}")])
         (zygote,) = set(psutil.Process().children()) - set(before)
         verdicts = thread.submit(grader.compare, [("5", "9^{9^{9^9}}")])
         _kill_at_work(zygote, kills)
@@ -206,7 +206,7 @@ def test_equivalence_is_symmetric(grader, a, b):
 def test_an_answer_that_breaks_the_processes_is_no_vote_and_stops_no_other(caplog):
     before = psutil.Process().children()
     with MathGrader(workers=1, cpu_seconds=600.0) as grader, ThreadPoolExecutor(1) as thread:
-        grader.compare([("x+1", "1+x")])
+        grader.compare([(r"\{1, 2\}", r"\{2, 1\}")])
         (zygote,) = set(psutil.Process().children()) - set(before)
         equal = thread.submit(grader.equivalent, [("x+1", "1+x"), ("5", "9^{9^{9^9}}"), ("2x", "x+x")])
         _kill_at_work(zygote, 4)  # twice for each of its two orders
@@ -233,7 +233,7 @@ def test_whole_numbers_start_no_process():
     ("gold", "answer", "equal"),
     [
         ("007", "7", True),
-        ("1,234", "5", None),
+        ("1,234", "5", False),
         ("1/0", "1", None),
         ("9" * 5000, "9" * 4999, None),
         ("x", "y", None),

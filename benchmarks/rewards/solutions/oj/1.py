@@ -1,0 +1,5 @@
+import math
+
+
+def integral():
+    return math.pi / 2
