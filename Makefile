@@ -7,7 +7,8 @@ VENV := .venv/bin
 export PATH := $(CURDIR)/$(VENV):$(PATH)
 .DEFAULT_GOAL := help
 .PHONY: help env run test bench-rebuild bench-overhead bench-ledger bench-detectors bench-language bench-endpoints \
-	bench-decon bench-curate bench-scale bench-rewards bench-references lint format lock dvc.yaml docs clean
+	bench-decon bench-curate bench-scale bench-rewards bench-references bench-sandbox-load \
+	lint format lock dvc.yaml docs clean
 
 help: ## This list
 	@sed -n 's/^\([a-z.-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -55,6 +56,9 @@ bench-rewards: env ## Rewards: speed against a fresh interpreter per test, attac
 
 bench-references: env ## Reference solutions of public problems score 1 and their mutants 0 (some 5 minutes)
 	@python -m benchmarks.rewards.check_references $(if $(DATA),--data $(DATA))
+
+bench-sandbox-load: env ## Sandbox servers killed at random under load: every submission judged once, and nothing left behind
+	@python -m benchmarks.sandbox_load
 
 lint: env ## Style, formatting and who may import whom
 	ruff check .

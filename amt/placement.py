@@ -58,8 +58,16 @@ class Placement(BaseModel):
     endpoint_cache: Annotated[str, Field(min_length=1)] = "cache/endpoints"
     """Folder of the answers. DVC keeps them if it lies in the project."""
     sandbox_workers: Positive = 2
+    """Workers of this machine that judge code and math of one job."""
     compile_cache: Annotated[str, Field(min_length=1)] = "~/.cache/amt/compiled"
     """Folder of what the sandbox compiled, at most 2 GiB, for all checkouts of a user; safe to delete."""
+    sandbox_servers: list[Annotated[str, Field(pattern=r"^https?://")]] = []
+    """Addresses of servers that judge code, e.g. http://node-3:8600 (amt sandbox serve); the key that they want is read
+    from the environment variable AMT_SANDBOX_KEY. Without any, workers of this machine do."""
+    sandbox_timeout_s: PositiveFloat = 3600.0
+    """Seconds that one server may take for a submission with all its tests, before another is asked."""
+    sandbox_down_s: PositiveFloat = 300.0
+    """Seconds that submissions wait while no server can be used, before they end as infrastructure errors."""
     endpoints: dict[str, str] = {}
     """Address of every endpoint role whose model is not a stand-in, e.g. teacher: http://r1.internal/v1.
     The API key is read from the environment variable AMT_<ROLE>_API_KEY."""

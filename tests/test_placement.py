@@ -33,7 +33,7 @@ def test_what_a_file_leaves_out_is_for_one_machine_without_a_gpu(read):
         *((key, value) for value in (0, -3) for key in (
             "threads", "tensor_parallel", "pipeline_parallel", "rollout_tensor_parallel", "rollout_sequences",
             "kv_cache_gb", "micro_batch_tokens", "endpoint_concurrency", "endpoint_attempts", "endpoint_timeout_s",
-            "sandbox_workers",
+            "sandbox_workers", "sandbox_timeout_s", "sandbox_down_s",
         )),
         ("endpoint_timeout_s", float("inf")),
         ("endpoint_budget", -1),
@@ -63,6 +63,7 @@ def test_a_value_out_of_bounds_names_key_value_and_file(read, key, value):
         ("endpoint_prices: {techer: {input: 1, output: 2}}\n", "endpoint_prices: no such role: techer; there are"),
         ("endpoint_prices: {teacher: {input: 1}}\n", "endpoint_prices.teacher.output: missing"),
         ("endpoint_prices: {teacher: {input: -1, output: 1}}\n", "endpoint_prices.teacher.input: "),
+        ("sandbox_servers: [node-3:8600]\n", "sandbox_servers.0: "),
         ("threads: 1\nthreads: 2\n", "key threads twice"),
         ("- threads\n", "holds no keys"),
     ],

@@ -8,7 +8,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from amt.build.stages import RECIPE, BuildError, Stage, described, planned, stages_of
 from amt.errors import AmtError
@@ -26,6 +26,7 @@ Artifacts are built with `snakemake`, `dvc repro` or `make run`; `amt` says what
   amt trace ROW                 what became of a row, from the published file to the checkpoints
   amt funnel --by source        where all rows went, and why
   amt spending                  what the answers of endpoints cost
+  amt sandbox serve             judge code for the builds of other machines
 
 docs/what-rebuilds-what.md says what an artifact is made of.
 """
@@ -36,6 +37,8 @@ def main() -> None:
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(message)s")
     args.projects = [project.resolve() for project in getattr(args, "projects", [])]
     try:
+        if args.call is call_sandbox:
+            call_sandbox(args)
         enter_project()
         with _dvc_told():
             status = args.call(args)
@@ -144,6 +147,14 @@ def parser() -> argparse.ArgumentParser:
     add_recipe(funnel)
     funnel.add_argument("--by", choices=["stage", "source", "category"], default="stage", help="(default: stage)")
     funnel.add_argument("--out", type=Path, metavar="FILE", help="draw it too: .svg or .png")
+
+    sandbox = command(
+        "sandbox",
+        call_sandbox,
+        "judge code for the builds of other machines",
+        "`amt sandbox serve --help` tells more. It needs no project.",
+    )
+    sandbox.add_argument("words", nargs=argparse.REMAINDER, metavar="serve ...")
 
     export = command("export", call_export, "write dvc.yaml from the rules")
     export.add_argument("--check", action="store_true", help="write nothing; exit status 1 if dvc.yaml is stale")
@@ -365,6 +376,12 @@ def call_spending(args: argparse.Namespace) -> int:
         left = round(where.endpoint_budget * ONE) - sum(row.cost + row.perhaps for row in rows)
         print(f"left of endpoint_budget: {told(left, where.endpoint_currency)}")
     return 0
+
+
+def call_sandbox(args: argparse.Namespace) -> NoReturn:
+    """Become the server: it is a program of its own, and knows no build."""
+    sys.stdout.flush()
+    os.execv(sys.executable, [sys.executable, "-m", "amt.sandbox", *args.words])
 
 
 def call_export(args: argparse.Namespace) -> int:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 NOT_DECIDING = {
     "aiohttp", "fastapi", "httpx", "huggingface_hub", "uvicorn",  # carry bytes, which arrive or do not
-    "mlflow", "psutil", "tqdm",  # watch
+    "mlflow", "prometheus_client", "psutil", "tqdm",  # watch
     "pydantic", "ruamel", "yaml",  # read settings, whose values are recorded apart
     "pyseccomp",  # refuses system calls; it computes nothing
 }  # fmt: skip

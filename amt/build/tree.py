@@ -35,7 +35,10 @@ LEFT_BEHIND = re.compile(
     r"|\.(?:git|hg|dvc|amt|snakemake|venv|idea|vscode|\w+_cache|ipynb_checkpoints)"
 )
 """Names of what tools and editors leave in a folder."""
-EXCLUDED = ("amt.tracking", "amt.placement", "amt.build", "amt.endpoints.progress", "amt.endpoints.spending")
+EXCLUDED = (
+    "amt.tracking", "amt.placement", "amt.build", "amt.endpoints.progress", "amt.endpoints.spending",
+    "amt.sandbox.client",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -38,9 +38,9 @@ from amt.endpoints.completion import (
 )  # fmt: skip
 from amt.endpoints.progress import Progress
 from amt.endpoints.spending import BudgetError, Charge, Terms, estimated_tokens
-from amt.endpoints.transport import proxy_of, retry_after_s
 from amt.errors import DataError, EndpointError
 from amt.rows import canonical_json
+from amt.transport import proxy_of, retry_after_s
 
 log = logging.getLogger(__name__)
 

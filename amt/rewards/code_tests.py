@@ -19,8 +19,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from amt import params
+from amt.placement import Placement
 from amt.rewards.answer import NO_ANSWER, answer_part
 from amt.rewards.verdict import PASSED, Verdict, failed
+from amt.sandbox.client import SandboxClient
 from amt.sandbox.judging import Case, Judge, Judged, Submission
 from amt.sandbox.languages import LANGUAGES, PYTHON, language_of
 from amt.sandbox.local import LocalJudge
@@ -156,11 +158,12 @@ def _is_json(value: Any) -> bool:
 
 
 class CodeGrader:
-    """Judges responses to code queries. The sandbox starts with the first batch that has code to run."""
+    """Judges responses to code queries, on servers where `placement` names some, else by workers of its own. They start
+    with the first batch that has code to run."""
 
-    def __init__(self, settings: params.Sandbox, workers: int):
+    def __init__(self, settings: params.Sandbox, placement: Placement):
         self._settings = settings
-        self._workers = workers
+        self._placement = placement
         self._judge: Judge | None = None
         self._tier: str | None = None
 
@@ -199,14 +202,20 @@ class CodeGrader:
         if jobs:
             submissions = [Submission(language, code, cases[tests]) for tests, language, code in jobs]
             for numbers, judged in zip(jobs.values(), self._start().judge(submissions), strict=True):
-                self._tier = judged.tier
+                if judged.outcome != "error":
+                    self._tier = judged.tier
                 for number in numbers:
                     verdicts[number] = _verdict(judged)
         return verdicts
 
     def _start(self) -> Judge:
-        if self._judge is None:
-            self._judge = LocalJudge(self._settings, self._workers)
+        where = self._placement
+        if self._judge is None and where.sandbox_servers:
+            self._judge = SandboxClient(
+                self._settings, where.sandbox_servers, timeout_s=where.sandbox_timeout_s, down_s=where.sandbox_down_s
+            )
+        elif self._judge is None:
+            self._judge = LocalJudge(self._settings, where.sandbox_workers)
         return self._judge
 
 

@@ -155,12 +155,11 @@ class Grader:
         reward_model: Callable[[list[Pair]], list[Reading]] | None = None,
         pauses_s: tuple[float, ...] = PAUSES_S,
     ):
-        workers = placement.sandbox_workers
         self._score = score
         self._reward_model = reward_model
         self._pauses_s = pauses_s
-        self._math = MathGrader(workers=workers)
-        self._code = CodeGrader(sandbox, workers=workers)
+        self._math = MathGrader(workers=placement.sandbox_workers)
+        self._code = CodeGrader(sandbox, placement)
         self._threads: dict[Kind, ThreadPoolExecutor] = {}
         self._closed = threading.Event()
         self._lock = threading.Lock()

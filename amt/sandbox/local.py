@@ -1,10 +1,18 @@
 """Judges submissions on this machine, by worker processes of its own."""
 
+import dataclasses
+
 from amt import params
 from amt.placement import compile_cache
 from amt.sandbox.execution import Limits
 from amt.sandbox.judging import Judged, Submission, judge
-from amt.sandbox.runner import Compiling, Sandbox
+from amt.sandbox.runner import Compiling, Sandbox, SubmissionLimits
+
+
+def limits_of(settings: params.Sandbox) -> SubmissionLimits:
+    return SubmissionLimits(
+        **{field.name: getattr(settings, field.name) for field in dataclasses.fields(SubmissionLimits)}
+    )
 
 
 class LocalJudge:

@@ -11,13 +11,13 @@ import contextlib
 import signal
 import threading
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
 from amt.errors import InfrastructureError
-from amt.sandbox.compiling import WALL_FACTOR, Compiler, Fault, toolchain
+from amt.sandbox.compiling import PROGRAM_BYTES, WALL_FACTOR, Compiler, Fault, toolchain
 from amt.sandbox.execution import Execution, Input, Limits
 from amt.sandbox.isolation import Binds, isolation
 from amt.sandbox.languages import LANGUAGES
@@ -38,6 +38,18 @@ class Compiling:
     """Folder of what was compiled; shared by any number of processes."""
 
 
+@dataclass(frozen=True)
+class SubmissionLimits(Limits):
+    """Of each of its tests, and of its compilation: all that decides a verdict beside program and tests."""
+
+    compile_seconds: float
+    compile_memory_mb: int
+
+    @property
+    def of_test(self) -> Limits:
+        return Limits(self.cpu_seconds, self.wall_seconds, self.memory_mb, self.output_bytes)
+
+
 COMPILING = Compiling(cpu_seconds=10.0, memory_mb=1024, cache=Path("~/.cache/amt/compiled").expanduser())
 
 
@@ -47,13 +59,12 @@ class Sandbox:
     def __init__(
         self, limits: Limits, *, workers: int, allow_unprotected: bool = False, compiling: Compiling = COMPILING
     ):
-        self._limits = limits
+        self.limits, self.compiling = limits, compiling
         self._isolation = isolation(allow_unprotected)
-        wall_seconds = WALL_FACTOR * compiling.cpu_seconds
-        compile_limits = Limits(compiling.cpu_seconds, wall_seconds, compiling.memory_mb, limits.output_bytes)
-        self._compiler = Compiler(
-            self._compile, compile_limits, compiling.cache, apart=bool(self._isolation.bubblewrap)
-        )
+        self._compilers: dict[tuple[float, int], Compiler] = {}
+        self._lock = threading.Lock()
+        self.workers_lost = 0
+        """How many were given up because they died, went silent or could not be cleaned."""
         self._own = threading.local()
         self._started: list[Worker] = []
         self._closed = False
@@ -91,10 +102,25 @@ class Sandbox:
         """[judge(runner, item)] over all workers, in order."""
         return list(self._threads.map(lambda item: judge(Runner(self), item), items))
 
-    def _test(self, kind: Kind, program: bytes, given: Input) -> Execution:
+    def submit(self, judge: Callable[["Runner"], T], limits: SubmissionLimits) -> "Future[T]":
+        """judge(runner) on the next free worker, under limits of its own."""
+        compiling = replace(self.compiling, cpu_seconds=limits.compile_seconds, memory_mb=limits.compile_memory_mb)
+        return self._threads.submit(lambda: judge(Runner(self, limits.of_test, compiling)))
+
+    def _compiler(self, compiling: Compiling) -> Compiler:
+        key = (compiling.cpu_seconds, compiling.memory_mb)
+        with self._lock:
+            if key not in self._compilers:
+                wall_seconds = WALL_FACTOR * compiling.cpu_seconds
+                limits = Limits(compiling.cpu_seconds, wall_seconds, compiling.memory_mb, PROGRAM_BYTES)
+                apart = bool(self._isolation.bubblewrap)
+                self._compilers[key] = Compiler(self._compile, limits, compiling.cache, apart=apart)
+            return self._compilers[key]
+
+    def _test(self, kind: Kind, program: bytes, given: Input, limits: Limits) -> Execution:
         def run(worker: Worker) -> tuple[Execution, bool]:
             worker.load(program)
-            return worker.run(given, self._limits)
+            return worker.run(given, limits)
 
         return self._run(kind, kind, (), run)
 
@@ -146,6 +172,7 @@ class Sandbox:
         return execution
 
     def _drop(self, name: str) -> None:
+        self.workers_lost += 1
         worker = vars(self._own).pop(name)
         worker.stop()
         with contextlib.suppress(ValueError):
@@ -155,8 +182,10 @@ class Sandbox:
 class Runner:
     """Runs one program at a time, for the thread that has it."""
 
-    def __init__(self, sandbox: Sandbox):
+    def __init__(self, sandbox: Sandbox, limits: Limits | None = None, compiling: Compiling | None = None):
         self._sandbox = sandbox
+        self._limits = limits or sandbox.limits
+        self._compiling = compiling or sandbox.compiling
         self._kind: Kind = "python"
         self._program = b""
 
@@ -173,7 +202,7 @@ class Runner:
         if LANGUAGES[language].compilation is None:
             self._kind, self._program = "python", code.encode("utf-8", "surrogatepass")
             return None
-        program = self._sandbox._compiler.program(language, code)
+        program = self._sandbox._compiler(self._compiling).program(language, code)
         if isinstance(program, Fault):
             return program
         self._kind, self._program = "binary", program
@@ -185,4 +214,4 @@ class Runner:
         Raises:
             InfrastructureError: it could not be run.
         """
-        return self._sandbox._test(self._kind, self._program, given)
+        return self._sandbox._test(self._kind, self._program, given, self._limits)

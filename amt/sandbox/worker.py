@@ -35,15 +35,19 @@ class Worker:
         self._messages = tempfile.TemporaryFile()  # noqa: SIM115
         self._scratch = settings["scratch"] if own_scratch else None
         self._loaded: object = None
-        self._process = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._messages,
-            env={},
-            cwd="/",
-            pass_fds=[settings["ruleset"]] if settings["ruleset"] is not None else [],
-        )
+        try:
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._messages,
+                env={},
+                cwd="/",
+                pass_fds=[settings["ruleset"]] if settings["ruleset"] is not None else [],
+            )
+        except OSError as error:  # no process more, no memory
+            self._discard()
+            raise InfrastructureError(f"A sandbox worker cannot be started: {error}") from None
         try:
             self._send(settings, seccomp_filter)
             self.hello = self._receive(GRACE_SECONDS)[0]
@@ -105,6 +109,9 @@ class Worker:
             self._process.kill()
             self._process.wait()
         self._process.stdout.close()
+        self._discard()
+
+    def _discard(self) -> None:
         self._messages.close()
         if self._scratch:
             shutil.rmtree(self._scratch, ignore_errors=True)

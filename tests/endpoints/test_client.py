@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from amt.endpoints.transport import proxy_of
 from amt.errors import DataError, EndpointError
+from amt.transport import proxy_of
 from tests.endpoints.asking import client_of, request
 
 ROOT = Path(__file__).parents[2]

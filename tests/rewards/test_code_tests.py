@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from amt.placement import Placement
 from amt.rewards.code_tests import BadTestsError, CodeGrader, last_program, read_tests
 from amt.sandbox.comparison import same_output, same_value
 from benchmarks.rewards.grader_cases import CASES, SETTINGS, can_run
@@ -15,7 +16,7 @@ from benchmarks.rewards.grader_cases.case import SQUARE, SUM, answered, asserts
 
 @pytest.fixture(scope="module")
 def grader():
-    grader = CodeGrader(SETTINGS, workers=2)
+    grader = CodeGrader(SETTINGS, Placement(sandbox_workers=2))
     yield grader
     grader.close()
 

@@ -309,7 +309,7 @@ def test_the_precompiled_header_is_used(sandbox):
     """The compiler itself says so (-H): "!" stands before a precompiled header that it took."""
     assert load(sandbox, "int main() {}") is None
     compilation = LANGUAGES["cpp"].compilation
-    binds = sandbox._compiler._binds["cpp"]
+    binds = sandbox._compiler(sandbox.compiling)._binds["cpp"]
     command = (
         compiling.toolchain(compilation).driver,
         *compilation.flags,

@@ -1,4 +1,4 @@
-"""What the way to an endpoint asks of whoever goes it: pauses, and a proxy."""
+"""What the way to a server asks of whoever goes it: pauses, and a proxy."""
 
 import time
 import urllib.parse
