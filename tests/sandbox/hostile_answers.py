@@ -122,8 +122,8 @@ CALLS = [
     ),
     _call(
         "an int that lies about itself",
-        "class A(int):\n    def __index__(self): raise SystemExit(0)\n"
-        "    __int__ = __hash__ = __eq__ = __index__\ndef f(x): return A(7)",
+        "class A(int):\n    def __eq__(self, *other): raise SystemExit(0)\n"
+        "    __index__ = __int__ = __hash__ = __eq__\ndef f(x): return A(7)",
     ),
     _call("exit before the answer", "import sys\nsys.exit(0)"),
     _call("exit in the answer", "def f(x): raise SystemExit"),

@@ -6,10 +6,13 @@ Without bubblewrap these tests fail with the command that installs it, and so do
 
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import psutil
 import pytest
@@ -26,6 +29,7 @@ from tests.sandbox.unprotected import why_harmless
 NAMES = [attack.name for attack in ATTACKS]
 CONTROLLED = {attack.name: attack for attack in ATTACKS if attack.control != "none"}
 UNCONTROLLED = [attack for attack in ATTACKS if attack.control == "none"]
+PAGE = Path(__file__).parents[2] / "docs/sandbox.md"
 PROBE = Input("stdin", stdin="ping\n")
 HONEST = "print(input())"
 
@@ -76,6 +80,15 @@ def test_the_table_is_what_it_says():
     assert len(set(NAMES)) == len(NAMES)
     assert all(attack.why_no_control for attack in UNCONTROLLED)
     assert not any(attack.why_no_control for attack in CONTROLLED.values())
+
+
+def test_the_page_counts_them_rightly():
+    rows = re.findall(r"^\| ([a-z ]+) \| (\d+) \| (\d+) \|$", PAGE.read_text(), re.MULTILINE)
+    count = Counter((attack.family, attack.language) for attack in ATTACKS)
+    count += Counter(("all", attack.language) for attack in ATTACKS)
+    assert {(name, language): int(n) for name, *both in rows for language, n in zip(("python", "cpp"), both)} == {
+        (name, language): count[name, language] for name, _ in count for language in ("python", "cpp")
+    }
 
 
 def test_a_proof_is_seen():

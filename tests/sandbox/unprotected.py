@@ -12,11 +12,14 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 from pathlib import Path
 
 from tests.sandbox.attack import CPP, SECRET, Attack, surroundings
 
 GXX = ("-O2", "-std=gnu++20", "-w")
+
+_one_at_a_time = threading.Lock()
 
 PARENT = """
 import os, subprocess, sys
@@ -36,7 +39,8 @@ for program in programs:
 
 CARELESS_CALL = """
 import json, sys
-tests = json.load(open("../cases.json"))
+text = open("../cases.json").read()
+tests = json.loads(text)
 module = {"__name__": "solution"}
 exec(open(sys.argv[1]).read(), module)
 for test in tests:
@@ -69,7 +73,7 @@ def _ended(folder: Path, command: list[str], stdin: str) -> subprocess.Completed
         stderr=subprocess.STDOUT,
         cwd=folder,
         env={"AMT_SECRET": SECRET, "PATH": os.environ["PATH"]},
-        timeout=60,
+        timeout=600,
     )
 
 
@@ -95,13 +99,18 @@ def _compiled(folder: Path, name: str, text: str) -> str:
     (folder / f"{name}.cpp").write_text(text)
     command = ["g++", *GXX, f"{name}.cpp", "-o", name]
     environment = {**os.environ, "AMT_SECRET": SECRET}
-    done = subprocess.run(command, capture_output=True, text=True, cwd=folder, env=environment, timeout=120)
+    done = subprocess.run(command, capture_output=True, text=True, cwd=folder, env=environment, timeout=600)
     return done.stderr
 
 
-@functools.cache
 def _header() -> str:
     """What all C++ attacks include, precompiled."""
+    with _one_at_a_time:
+        return _make_header()
+
+
+@functools.cache
+def _make_header() -> str:
     folder = tempfile.mkdtemp(prefix="amt-attacks-")
     atexit.register(shutil.rmtree, folder)
     (Path(folder) / "all.hpp").write_text(CPP)
