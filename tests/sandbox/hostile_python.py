@@ -399,7 +399,7 @@ LEFT = [
         "locale and time zone",
         "import os, time\nos.environ['TZ'] = 'Asia/Kathmandu'\ntime.tzset()\nimport locale\n"
         "locale.setlocale(locale.LC_ALL, 'C')",
-        then="import os, time\nassert 'TZ' in os.environ or time.timezone",
+        then="import os, time\nassert os.environ.get('TZ') == 'Asia/Kathmandu' or time.timezone",
     ),
     _attack(
         "left behind",

@@ -44,8 +44,7 @@ def got_through(request):
         return _all_attacks([sys.executable, "-m", "tests.sandbox.attacks"], expected_root=True)
     if root and (reason := ordinary_user.why_not()):
         pytest.skip(f"root cannot start an ordinary user's process here: {reason}")
-    with ordinary_user.python("-m", "tests.sandbox.attacks") as command:
-        return _all_attacks(command, expected_root=False)
+    return _all_attacks(ordinary_user.python("-m", "tests.sandbox.attacks"), expected_root=False)
 
 
 def _all_attacks(command: list[str], expected_root: bool) -> dict[str, str | None]:
