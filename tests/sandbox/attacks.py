@@ -43,7 +43,7 @@ int main() {
 
 
 def compiling(cache: str) -> Compiling:
-    return Compiling(cpu_seconds=3.0, memory_mb=1024, cache=Path(cache))
+    return Compiling(cpu_seconds=5.0, memory_mb=1024, cache=Path(cache))
 
 
 def blocked(sandbox: Sandbox, attack: Attack) -> bool:

@@ -1,7 +1,7 @@
 """The control of an attack: the same code where nothing protects. An attack that does nothing there shows nothing.
 
 A program runs as a child of a process that stands for the worker. A wrong answer goes to a grader as careless as
-those that are widely used (`CARELESS`).
+those that are widely used (`CARELESS_CALL`).
 """
 
 import atexit
