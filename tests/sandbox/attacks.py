@@ -18,9 +18,10 @@ from amt.sandbox.runner import Compiling, Runner, Sandbox
 from tests.sandbox.attack import SECRET, Attack, Surroundings, surroundings
 from tests.sandbox.hostile_answers import ANSWERS
 from tests.sandbox.hostile_cpp import CPP_ATTACKS
+from tests.sandbox.hostile_kernel import KERNEL, OTHERS
 from tests.sandbox.hostile_python import PYTHON
 
-ATTACKS: list[Attack] = [*PYTHON, *ANSWERS, *CPP_ATTACKS]
+ATTACKS: list[Attack] = [*PYTHON, *KERNEL, *OTHERS, *ANSWERS, *CPP_ATTACKS]
 
 LIMITS = Limits(cpu_seconds=1.0, wall_seconds=4.0, memory_mb=256, output_bytes=1_000_000)
 WORKERS = 3
