@@ -9,7 +9,7 @@ import pytest
 os.environ.setdefault("AMT_TRACKING", "off")
 
 
-LONGEST = ("test_mini_build.py", "test_rebuild_small.py")
+LONGEST = ("test_mini_build.py", "test_rebuild_small.py", "test_attacks.py")
 """Of a file each worker takes all tests: the files of some minutes come first, so that none ends alone."""
 
 

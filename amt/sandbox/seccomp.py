@@ -7,6 +7,7 @@ namespace of its own and goes as a whole.
 """
 
 import errno
+import socket
 import tempfile
 from typing import Literal
 
@@ -31,7 +32,8 @@ _AT_EMPTY_PATH = 0x1000
 PROCESSES = "fork vfork execve execveat"
 DENIED = """
 socket connect bind listen accept accept4 sendto recvfrom
-io_uring_setup io_uring_enter io_uring_register
+io_uring_setup io_uring_enter io_uring_register io_setup io_submit
+inotify_init inotify_init1 inotify_add_watch flock sync syncfs
 ptrace process_vm_readv process_vm_writev process_madvise process_mrelease kcmp
 pidfd_open pidfd_getfd pidfd_send_signal
 bpf perf_event_open userfaultfd fanotify_init
@@ -39,10 +41,11 @@ add_key request_key keyctl
 unshare setns mount umount2 pivot_root chroot fsopen fsconfig fsmount fspick move_mount open_tree mount_setattr
 memfd_create memfd_secret shmget shmat shmctl semget semop semctl msgget msgsnd msgrcv mq_open
 name_to_handle_at open_by_handle_at
-init_module finit_module delete_module kexec_load kexec_file_load reboot swapon swapoff acct quotactl syslog
+init_module finit_module delete_module kexec_load kexec_file_load reboot swapon swapoff acct quotactl
+quotactl_fd syslog
 settimeofday clock_settime clock_adjtime adjtimex sethostname setdomainname iopl ioperm modify_ldt
-setpriority ioprio_set sched_setscheduler sched_setattr sched_setparam migrate_pages move_pages mbind
-set_mempolicy personality vhangup lookup_dcookie nfsservctl uselib
+setpriority ioprio_set sched_setscheduler sched_setattr sched_setparam sched_setaffinity
+migrate_pages move_pages mbind set_mempolicy personality vhangup lookup_dcookie nfsservctl uselib
 """
 
 
@@ -77,10 +80,9 @@ def compiled(kind: Kind, *, apart: bool = True) -> bytes | None:
     if not apart:
         for number in NEWER:
             allowed.add_rule(pyseccomp.ERRNO(errno.ENOSYS), number)
-        # Another process's cores.
-        allowed.add_rule(refuse, "sched_setaffinity", pyseccomp.Arg(0, pyseccomp.NE, 0))
     # Its flags are out of a filter's sight; libc then uses clone.
     allowed.add_rule(pyseccomp.ERRNO(errno.ENOSYS), "clone3")
+    allowed.add_rule(refuse, "socketpair", pyseccomp.Arg(0, pyseccomp.NE, socket.AF_UNIX))
     allowed.add_rule(refuse, "prlimit64", pyseccomp.Arg(0, pyseccomp.NE, 0))  # another process's limits
     with tempfile.TemporaryFile() as file:
         allowed.export_bpf(file)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.sandbox.test_attacks import ATTACKS
+from tests.sandbox.attacks import ATTACKS
 from tests.sandbox.test_cpp import BOMBS
 
 SEEN = {"the project", "many files"}
@@ -79,6 +79,11 @@ def open_to_all(path):
     )
 
 
+def stands_alone(attack):
+    """Whether it is one program that needs nothing of the host's to be there."""
+    return attack.kind == "run" and attack.language == "python" and not attack.then and "@" not in attack.code
+
+
 ADD = "#include <iostream>\nint main() { int a, b; std::cin >> a >> b; std::cout << a + b; }"
 
 MORE = {
@@ -99,8 +104,8 @@ MORE = {
 
 
 def test_attacks_are_blocked_and_the_tier_is_said(run):
-    attacks = {name: code.replace("{project!r}", repr(os.getcwd())) for name, code in (ATTACKS | MORE).items()}
-    attacks = [(name, f"{code}\nprint('got ' + 'through', flush=True)") for name, code in attacks.items()]
+    attacks = [(name, f"{code}\nprint('got ' + 'through', flush=True)") for name, code in MORE.items()]
+    attacks += [(attack.name, attack.code) for attack in ATTACKS if stands_alone(attack)]
     programs = [
         ("python", "print(sum(map(int, open('/dev/stdin').read().split())))"),
         ("python", "import os\nassert not os.listdir('.')\nopen('x', 'w')\nprint(sum(map(int, input().split())))"),
