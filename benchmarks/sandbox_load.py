@@ -91,7 +91,7 @@ def told(judged: Judged) -> tuple:
 
 def submissions() -> list[Submission]:
     """Of every kind some, each with a number of its own in what it prints, so that none can pass for another."""
-    kinds = [right, right, called, right, wrong, called, crashing, right, exiting, printing] * 2
+    kinds = [right, native, called, right, wrong, called, crashing, native, exiting, printing] * 2
     kinds[-1] = looping
     return [kinds[number % len(kinds)](number) for number in range(POOL)]
 
@@ -117,6 +117,13 @@ def called(number: int) -> Submission:
 
 def crashing(number: int) -> Submission:
     return printed(f"if int(input()):\n    raise ValueError({number})", "", "")
+
+
+def native(number: int) -> Submission:
+    """C++, compiled once and kept; every second is wrong."""
+    code = f"#include <bits/stdc++.h>\nint main() {{ long n; std::cin >> n; std::cout << n + {number}; }}"
+    cases = printed("", *(f"{n + number + (number // 10 % 2) * (n == 2)}" for n in range(4))).cases
+    return Submission("cpp", code, cases)
 
 
 def exiting(number: int) -> Submission:

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from amt.placement import Placement
 from amt.rewards.code_tests import CodeGrader
 from amt.rewards.instructions import follows
 from amt.rewards.math_answer import MathGrader
@@ -106,7 +107,7 @@ def attacks() -> list[Figure]:
 def grader_cases() -> list[Figure]:
     cases = [case for case in CASES if can_run(case)]
     print(f"grader_cases: {len(CASES) - len(cases)} of {len(CASES)} are in a language that the sandbox has not")
-    grader = CodeGrader(SETTINGS, WORKERS)
+    grader = CodeGrader(SETTINGS, Placement(sandbox_workers=WORKERS))
     try:
         verdicts = grader.grade([(case.tests, case.response) for case in cases])
     finally:

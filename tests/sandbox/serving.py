@@ -46,10 +46,12 @@ def sleeping(seconds: float, times: int = 1) -> Submission:
     return Submission("python", f"import time\ntime.sleep({seconds})", stdin_cases(*[("", "")] * times))
 
 
+CPP_SUM = "#include <bits/stdc++.h>\nint main() { long a, b; std::cin >> a >> b; std::cout << a + b; }"
 CALL = Input("call", "f", "[1]")
 MIXED = {
     "passed": [
         echo(),
+        Submission("cpp", CPP_SUM, stdin_cases(("1 2", "3"), ("2 3", "5\n"))),
         Submission("python", "def f(x):\n    return (x, [2.0000000001], {3})", (Case(CALL, (1, [2.0], {3})),)),
         Submission("python", "def f(x):\n    return x << 999", (Case(CALL, 1 << 999),)),
         Submission("python", "def f(x):\n    return float('inf')", (Case(CALL, float("inf")),)),
@@ -57,6 +59,8 @@ MIXED = {
     ],
     "failed": [
         Submission("python", "print(input())", stdin_cases(("a", "a"), ("b", "c"), ("d", "d"))),
+        Submission("cpp", "int main() { return 3; }", stdin_cases(("", ""))),
+        Submission("cpp", "int main() { return x; }", stdin_cases(("", ""))),
         Submission("python", "def f(x):\n    return 1", (Case(CALL, True),)),
         Submission("python", "while True:\n    pass", stdin_cases(("", ""))),
         Submission("python", "import os\nos.kill(os.getpid(), 11)", stdin_cases(("", ""))),
@@ -113,6 +117,19 @@ class Server:
         self.process, _ = _started([*self.arguments, "--port", str(self.port)], self.environment)
 
 
+UNISOLATED = """
+import errno, os, sys
+import pyseccomp
+os.environ["PATH"] = "/nowhere"  # no bubblewrap
+old_kernel = pyseccomp.SyscallFilter(defaction=pyseccomp.ALLOW)
+old_kernel.add_rule(pyseccomp.ERRNO(errno.ENOSYS), 444)  # no Landlock
+old_kernel.load()
+from amt.sandbox.__main__ import main
+main()
+"""
+"""`amt sandbox` where nothing isolates."""
+
+
 def until(is_so: Callable[[], object]) -> object:
     """The first true value; pytest's time limit is the only one."""
     while not (value := is_so()):
@@ -120,9 +137,11 @@ def until(is_so: Callable[[], object]) -> object:
     return value
 
 
-def _started(arguments: list[str], environment: dict[str, str]) -> tuple[subprocess.Popen, str]:
+def _started(
+    arguments: list[str], environment: dict[str, str], program: tuple[str, ...] = ("-m", "amt.build", "sandbox")
+) -> tuple[subprocess.Popen, str]:
     process = subprocess.Popen(
-        [sys.executable, "-m", "amt.build", "sandbox", "serve", *arguments],
+        [sys.executable, *program, "serve", *arguments],
         stdout=subprocess.PIPE,
         text=True,
         env=environment,
@@ -135,12 +154,15 @@ def _started(arguments: list[str], environment: dict[str, str]) -> tuple[subproc
 
 
 @contextlib.contextmanager
-def server(*arguments: str, key: str | None = None, root: Path = ROOT, **environment: str) -> Iterator[Server]:
+def server(
+    *arguments: str, key: str | None = None, root: Path = ROOT, is_isolated: bool = True, **environment: str
+) -> Iterator[Server]:
     """`amt sandbox serve` at a free port; ends with everything that it started."""
     environment = os.environ | {"PYTHONPATH": str(root)} | environment
     if key:
         environment["AMT_SANDBOX_KEY"] = key
-    process, address = _started([*arguments, "--port", "0"], environment)
+    program = ("-m", "amt.build", "sandbox") if is_isolated else ("-c", UNISOLATED)
+    process, address = _started([*arguments, "--port", "0"], environment, program)
     assert address, f"it ended with {process.wait()}"
     one = Server(process, address, [*arguments], environment, key)
     try:

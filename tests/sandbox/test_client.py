@@ -169,10 +169,10 @@ def test_a_server_that_takes_too_long_is_an_error_that_names_the_key(pair, key):
 
 
 @pytest.mark.parametrize("allowed", [False, True])
-def test_no_unprotected_server_judges_where_the_recipe_forbids_it(tmp_path, allowed):
+def test_no_unprotected_server_judges_where_the_recipe_forbids_it(allowed):
     settings = SETTINGS.model_copy(update={"allow_unprotected": allowed})
     with (
-        server("--workers", "1", "--allow-unprotected", PATH=str(tmp_path)) as one,
+        server("--workers", "1", "--allow-unprotected", is_isolated=False) as one,
         asking(one.address, settings=settings, down_s=60.0 if allowed else 1.0) as client,
     ):
         (judged,) = client.judge([echo()])
@@ -203,7 +203,7 @@ def test_no_server_that_wants_another_key_is_asked(pair, monkeypatch, shown):
 
 
 def test_what_is_no_plain_data_is_told_and_not_sent(pair, key):
-    submission = MIXED["passed"][1]
+    submission = MIXED["passed"][2]
     odd = type(submission)("python", submission.code, (type(submission.cases[0])(submission.cases[0].given, ...),))
     with asking(pair[0].address) as client:
         (judged,) = client.judge([odd])

@@ -16,7 +16,7 @@ import pytest
 
 from amt.sandbox.local import LocalJudge
 from amt.sandbox.wire import code_version, request_body
-from tests.sandbox.serving import LIMITS, MIXED, ROOT, SETTINGS, echo, server, sleeping, until, verdicts
+from tests.sandbox.serving import LIMITS, MIXED, ROOT, SETTINGS, UNISOLATED, echo, server, sleeping, until, verdicts
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,7 @@ def test_verdicts_are_those_of_a_local_run(one):
 
 
 def test_limits_are_those_of_the_request(one):
-    submission = MIXED["failed"][4]  # prints a million bytes
+    submission = MIXED["failed"][6]  # prints a million bytes
     response = one.post(request_body(submission, replace(LIMITS, output_bytes=2_000_000)))
     assert response.json()["reason"] == "test 1 of 1: wrong output"
 
@@ -187,14 +187,14 @@ def test_a_killed_server_leaves_no_process_and_no_file(tmp_path):
         assert [*tmp_path.iterdir()] == []
 
 
-def test_nothing_is_served_unprotected_by_accident(tmp_path):
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "PATH": str(tmp_path)}
-    command = [sys.executable, "-m", "amt.sandbox", "serve", "--port", "0"]
+def test_nothing_is_served_unprotected_by_accident():
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", UNISOLATED, "serve", "--port", "0"]
     refused = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
     assert refused.returncode == 1
     assert "apt-get install bubblewrap" in refused.stderr
     assert "--allow-unprotected" in refused.stderr
-    with server("--workers", "1", "--allow-unprotected", PATH=str(tmp_path)) as one:
+    with server("--workers", "1", "--allow-unprotected", is_isolated=False) as one:
         assert one.health()["tier"].startswith("unprotected")
         assert one.judge(echo()).tier.startswith("unprotected")
 
