@@ -30,7 +30,7 @@ _SMALL = 1e-3
 """Equal in every digit is not said of numbers below it."""
 # Letters stand for these; e for itself, so that it is no more than equal to itself.
 _POINTS = ({}, {})
-for _place, _letter in enumerate("abcdefghjklmnopqrstuvwxyzABCDEFGHJKLMNOPQRSTUVWXYZ"):
+for _place, _letter in enumerate("abcdefghjklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"):
     _POINTS[0][_letter] = 1.1 + 0.37 * math.sqrt(_place + 2)
     _POINTS[1][_letter] = -0.6 - 0.23 * math.sqrt(_place + 3)
 

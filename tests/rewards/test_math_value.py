@@ -1,5 +1,6 @@
 """Values of closed forms: told apart or found equal at once, and never against exact arithmetic."""
 
+import string
 from fractions import Fraction
 
 import pytest
@@ -114,3 +115,8 @@ def test_verdicts_agree_with_exact_arithmetic(one, other):
 def test_any_text_has_a_verdict(gold, answer):
     assert same_value(gold, answer) in (True, False, None)
     assert same_value(gold, gold) is not False
+
+
+@pytest.mark.parametrize("letter", string.ascii_letters)
+def test_every_letter_is_read(letter):
+    assert same_value(f"2{letter}+1", f"1+{letter}+{letter}") is True
