@@ -39,7 +39,7 @@ SETTINGS = params.Sandbox(
     compile_memory_mb=1024,
     allow_unprotected=False,
 )
-POOL = 200
+POOL = 100
 """Different submissions; they are asked again and again."""
 LARGEST_BATCH = 3
 QUEUE = 1

@@ -45,6 +45,7 @@ SILENT_CHECKS = 3
 BACKOFF_S, BACKOFF_CAP_S = 0.2, 10.0
 CONNECT_S = 10.0
 TICK_S = 0.25
+NOT_ASKED = "it was not asked yet"
 NO_TIER = "none"
 """Of what was judged nowhere."""
 
@@ -65,7 +66,7 @@ class _Job:
 class _Server:
     address: str
     proxy: str | None
-    fault: str | None = "it was not asked yet"
+    fault: str | None = NOT_ASKED
     """Why it is not used; None while it is."""
     health: Health | None = None
     paused_until: float = 0.0
@@ -222,7 +223,9 @@ class SandboxClient:
         self._queue.extendleft(reversed(unsent))
 
     def _give_up(self) -> None:
-        """End what has waited too long without a server for its language."""
+        """End what has waited too long without a server for its language; every server was asked by then."""
+        if any(server.fault == NOT_ASKED for server in self._servers):
+            return
         now = self._loop.time()
         waiting = {job.submission.language for job in self._queue}
         lost = {language for language in waiting if now - self._usable_at.setdefault(language, now) >= self._down_s}

@@ -151,7 +151,7 @@ class Slots:
             judged = asyncio.wrap_future(
                 self._sandbox.submit(lambda runner: judge(_Stoppable(runner, nobody_waits), submission), limits)
             )
-            self.running += 1
+            self.running += submission is not PROBE  # which takes no place from anyone
             start()
             started = time.monotonic()
             judged.add_done_callback(lambda done: self._ended(done, submission, started, nobody_waits))
@@ -183,7 +183,7 @@ class Slots:
     def _ended(
         self, done: asyncio.Future, submission: Submission, started: float, nobody_waits: threading.Event
     ) -> None:
-        self.running -= 1
+        self.running -= submission is not PROBE
         self._turns.release()
         if nobody_waits.is_set():
             if not done.cancelled():
