@@ -85,7 +85,7 @@ class Surroundings:
     def proof_in(self, *outputs: bytes | str) -> str | None:
         """What shows that an attack got through, or None."""
         text = "\n".join(o.decode("utf-8", "replace") if isinstance(o, bytes) else o for o in outputs)
-        for proof in (PROOF, SECRET, "root:x:0:", "/etc/passwd:1:"):
+        for proof in (PROOF, SECRET, "root:x:0:", "/etc/passwd:1"):
             if proof in text:
                 return f"printed {proof!r}"
         victim = self.folder / "victim"

@@ -17,7 +17,7 @@ import pytest
 from tests.sandbox.attacks import ATTACKS
 from tests.sandbox.test_cpp import BOMBS
 
-SEEN = {"the project", "many files"}
+SEEN = {"many files"}
 """What this tier lets through, as its description says: whether a host file exists, and how much is written in all."""
 
 SCRIPT = """
@@ -80,8 +80,9 @@ def open_to_all(path):
 
 
 def stands_alone(attack):
-    """Whether it is one program that needs nothing of the host's to be there."""
-    return attack.kind == "run" and attack.language == "python" and not attack.then and "@" not in attack.code
+    """Whether it is one program that needs nothing of the host's to be there. The clock is the same in every tier."""
+    one = attack.kind == "run" and attack.language == "python" and not attack.then
+    return one and "@" not in attack.code and attack.family != "time"
 
 
 ADD = "#include <iostream>\nint main() { int a, b; std::cin >> a >> b; std::cout << a + b; }"
