@@ -107,7 +107,7 @@ MATH_OWNER = """
 import psutil
 from amt.rewards.math_answer import MathGrader
 grader = MathGrader(cpu_seconds=50.0)
-grader.compare([("x+1", "1+x")])
+grader.compare([(r"\\sin(x)", r"\\cos(x)")])
 print(*[child.pid for child in psutil.Process().children(recursive=True)], flush=True)
 grader.compare([("5", "9^{9^{9^9}}")])
 """
