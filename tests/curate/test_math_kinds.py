@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from amt.curate.math_kinds import is_multi_part, is_multiple_choice, is_proof, options, right_option
@@ -167,6 +167,7 @@ WORDS = st.sampled_from(
 @given(st.lists(st.tuples(SIGNS, WORDS), min_size=1, max_size=6), SIGNS)
 def test_two_sentences_that_ask_make_several_questions(parts, end):
     text = "".join(signs + words for signs, words in parts) + end
+    assume(not re.search(r"\s\W*\?", text))  # there it ends a question and stands before the next one, which overlap
     assert is_multi_part(text) is (len(TWO_QUESTIONS.findall(text)) >= 2)
 
 
