@@ -133,7 +133,10 @@ def test_operator_variants_keep_their_numbers_and_differ_in_one_place(pairs):
     [
         # In a word problem $ is money, and nothing in it is more or less.
         (MONEY, set()),
-        (FORMULA, {"$x - 2 < 7$", "$x + 2 > 7$", "smallest"}),
+        (
+            FORMULA,
+            {"$x - 2 < 7$", "$x + 2 > 7$", "smallest", "complex roots", "real coefficients", "these coefficients"},
+        ),
         (Problem("x", "math", "Find $\\max(a, b)$ if $a \\le b$.", None, True), {"$\\min(a,", "\\ge"}),
         # A name is no operator, a drawing no formula, and code has constraints of its own.
         (Problem("x", "math", "Max draws [asy] a -- b; if (x < 2) {} [/asy] slowly.", None, True), set()),
