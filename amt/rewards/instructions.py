@@ -118,14 +118,13 @@ def _bind(name: str, kwargs: dict[str, Any] | None) -> Instruction:
         raise UnknownInstructionError(f"unknown instruction type {name!r}")
     if not isinstance(kwargs, dict | None):
         raise UnknownInstructionError(f"{name}: its arguments are {kwargs!r}, which names none")
-    signature = inspect.signature(CHECKS[name])
     given = {key: value for key, value in (kwargs or {}).items() if value is not None}
     try:
-        signature.bind("", **given)
+        inspect.signature(CHECKS[name]).bind("", **given)
     except TypeError as error:
         raise UnknownInstructionError(f"{name}: {error}") from None
     for key, value in given.items():
-        given[key], fault = _argument(signature.parameters[key], value)
+        given[key], fault = _argument(key, value)
         if fault:
             raise UnknownInstructionError(f"{name}: {key} is {value!r}, {fault}")
     if given.get("nth_paragraph", 0) > given.get("num_paragraphs", 0):
@@ -134,22 +133,30 @@ def _bind(name: str, kwargs: dict[str, Any] | None) -> Instruction:
     return Instruction(name, lambda text: check(text, **given))
 
 
-def _argument(parameter: inspect.Parameter, value: Any) -> tuple[Any, str | None]:
+# Not read off the checks' annotations: a digest of code leaves those out.
+_NUMBERS = frozenset(
+    """frequency let_frequency capital_frequency num_sentences num_words num_paragraphs nth_paragraph num_placeholders
+    num_bullets num_highlights num_sections""".split()
+)
+_LISTS = frozenset({"keywords", "forbidden_words"})
+
+
+def _argument(name: str, value: Any) -> tuple[Any, str | None]:
     """The argument as its check takes it, and why it is of no use."""
-    if parameter.annotation is int:
+    if name in _NUMBERS:
         if isinstance(value, float) and value.is_integer():  # a column of numbers with gaps is read as floats
             value = int(value)
-        lowest = int(parameter.name == "nth_paragraph")
+        lowest = int(name == "nth_paragraph")
         usable = isinstance(value, int) and not isinstance(value, bool) and value >= lowest
         return value, None if usable else f"no whole number from {lowest} on"
-    words = value if parameter.annotation == list[str] else [value]
+    words = value if name in _LISTS else [value]
     if not isinstance(words, list) or not words or not all(isinstance(word, str) and word.strip() for word in words):
         return value, "empty or no text"
-    if parameter.name.endswith("relation") and value not in _RELATIONS:
+    if name.endswith("relation") and value not in _RELATIONS:
         return value, "not 'less than' or 'at least'"
-    if parameter.name == "letter" and len(value) != 1:
+    if name == "letter" and len(value) != 1:
         return value, "not one letter"
-    if parameter.name == "language" and value not in _languages():
+    if name == "language" and value not in _languages():
         return value, "which is never detected"
     return value, None
 
