@@ -118,26 +118,41 @@ def test_counts_that_do_not_add_up_fail_the_stage(rows_in, rows_out):
         book.report(rows_in, rows_out)
 
 
+PEAK = """
+import sys, tracemalloc
+import pyarrow as pa
+from amt.ledger import Ledger
+
+def make(rows, buffer_rows, path):
+    book = Ledger("test", buffer_rows=buffer_rows, most_runs=4)
+    for number in range(rows):
+        row = {"row_id": f"source:{number * 7919 % rows:09}", "source": "source"}
+        book.drop(row, "reason", f"a detail of some length, {number}")
+    book.write(path)
+
+rows, buffer_rows, path = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+make(100, 10, path)  # what is imported on the way does not count
+pool = pa.proxy_memory_pool(pa.default_memory_pool())
+pa.set_memory_pool(pool)
+tracemalloc.start()
+make(rows, buffer_rows, path)
+print(tracemalloc.get_traced_memory()[1] + pool.max_memory(), flush=True)
+"""
+
+
 @pytest.fixture
-def peak_bytes(tmp_path, own_pool):
-    """Of a ledger while it is made: Python's objects and Arrow's buffers, which Python does not see."""
+def peak_bytes(tmp_path):
+    """Of a ledger while it is made, by a process of its own, since threads of other tests allocate too: Python's
+    objects and Arrow's buffers, which Python does not see."""
 
     def peak_bytes(rows: int, buffer_rows: int) -> int:
-        with own_pool() as pool:
-            tracemalloc.start()
-            book = Ledger("test", buffer_rows=buffer_rows, most_runs=4)
-            for number in range(rows):
-                book.drop(row(f"source:{number * 7919 % rows:09}"), "reason", f"a detail of some length, {number}")
-            book.write(tmp_path / f"{rows}.parquet")
-            peak = tracemalloc.get_traced_memory()[1]
-            tracemalloc.stop()
-            return peak + pool.max_memory()
+        command = [sys.executable, "-c", PEAK, str(rows), str(buffer_rows), str(tmp_path / f"{rows}.parquet")]
+        return int(subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True).stdout)
 
     return peak_bytes
 
 
 def test_memory_does_not_grow_with_the_rows(tmp_path, peak_bytes):
-    peak_bytes(100, 10)  # what is imported on the way counts once
     # 12 and 48 runs of 4,096 lines, of which four make a larger one: in the end three are merged, of 16,384 or 65,536.
     few, many = (peak_bytes(rows, 4_096) for rows in (50_000, 200_000))
     assert read_table(tmp_path / "200000.parquet").num_rows == 200_000
