@@ -21,7 +21,7 @@ from amt.rewards.instructions import follows
 from amt.rewards.math_answer import MathGrader
 from amt.sandbox.languages import LANGUAGES
 from amt.sandbox.runner import Sandbox
-from benchmarks.rewards.grader_cases import CASES, SETTINGS, can_run
+from benchmarks.rewards.grader_cases import CASES, SETTINGS
 from benchmarks.rewards.math_pairs import math_pairs
 from benchmarks.rewards.measure_code import WORKERS, data_folder, measure_cpp, measure_python
 from benchmarks.rewards.references import read_references
@@ -105,15 +105,13 @@ def attacks() -> list[Figure]:
 
 
 def grader_cases() -> list[Figure]:
-    cases = [case for case in CASES if can_run(case)]
-    print(f"grader_cases: {len(CASES) - len(cases)} of {len(CASES)} are in a language that the sandbox has not")
     grader = CodeGrader(SETTINGS, Placement(sandbox_workers=WORKERS))
     try:
-        verdicts = grader.grade([(case.tests, case.response) for case in cases])
+        verdicts = grader.grade([(case.tests, case.response) for case in CASES])
     finally:
         grader.close()
     right = 0
-    for case, verdict in zip(cases, verdicts):
+    for case, verdict in zip(CASES, verdicts, strict=True):
         found = {True: "right", False: "wrong"}[verdict.passed] if verdict.status == "scored" else verdict.status
         right += found == case.verdict
         if found != case.verdict:

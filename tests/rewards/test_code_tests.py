@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from amt.placement import Placement
 from amt.rewards.code_tests import BadTestsError, CodeGrader, last_program, read_tests
 from amt.sandbox.comparison import same_output, same_value
-from benchmarks.rewards.grader_cases import CASES, SETTINGS, can_run
+from benchmarks.rewards.grader_cases import CASES, SETTINGS
 from benchmarks.rewards.grader_cases.case import SQUARE, SUM, answered, asserts
 
 
@@ -23,8 +23,6 @@ def grader():
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_verdicts(grader, case):
-    if not can_run(case):
-        pytest.skip(f"the sandbox runs no {case.language}")
     (verdict,) = grader.grade([(case.tests, case.response)])
     status = "invalid" if case.verdict == "invalid" else "scored"
     assert (verdict.status, verdict.passed) == (status, case.verdict == "right"), verdict.reason

@@ -6,7 +6,6 @@ Among them is all that widely used graders get wrong. The tests judge every case
 from pathlib import Path
 
 from amt import params
-from amt.sandbox.languages import LANGUAGES
 from benchmarks.rewards.grader_cases.case import GraderCase
 from benchmarks.rewards.grader_cases.cpp import CPP
 from benchmarks.rewards.grader_cases.forged import FORGED
@@ -21,8 +20,3 @@ SETTINGS = params.load(Path(__file__).parents[3] / "params.yaml").sandbox.model_
 
 CASES: tuple[GraderCase, ...] = (*RIGHT, *WRONG, *FORGED, *RESPONSES, *CPP)
 assert len({case.name for case in CASES}) == len(CASES)
-
-
-def can_run(case: GraderCase) -> bool:
-    """Whether the language of a case is one that the sandbox has."""
-    return case.language in LANGUAGES
