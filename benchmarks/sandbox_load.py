@@ -24,21 +24,13 @@ from pathlib import Path
 
 import psutil
 
-from amt import params
 from amt.sandbox.client import SandboxClient
 from amt.sandbox.judging import Case, Judged, Submission
 from amt.sandbox.local import LocalJudge
 from amt.sandbox.runner import Input
+from tests.sandbox.serving import SETTINGS as SANDBOX
 
-SETTINGS = params.Sandbox(
-    cpu_seconds=1.0,
-    wall_seconds=60.0,
-    memory_mb=256,
-    output_bytes=100_000,
-    compile_seconds=10.0,
-    compile_memory_mb=1024,
-    allow_unprotected=False,
-)
+SETTINGS = SANDBOX.model_copy(update={"wall_seconds": 60.0})
 POOL = 100
 """Different submissions; they are asked again and again."""
 LARGEST_BATCH = 3

@@ -39,13 +39,15 @@ _LONGEST_NUMBER = 200
 _CHOICE = re.compile(r"\(?([A-Z])(?:\)|[.:]|$)")  # B, (B), B. 42, B) 42
 _OTHER_CHOICE = re.compile(r"\(([A-Z])\)|(?<![A-Za-z])([A-Z])[.:)](?=\s*\S)|\b[Oo]r\s+(?:\w+\s+)?\(?([A-Z])\)?\W*$")
 _ONLY_CHOICE = re.compile(r"\(?[A-Z]\)?[.:]?")
-_SPACING = re.compile(r"(?:\\[,;:!]|\\ |\\left(?![A-Za-z])|\\right(?![A-Za-z])|\s|~|\$)+")
+_SPACING = re.compile(r"(?:\\[,;:!]|\\ |\\(?:left|right|displaystyle|textstyle)(?![A-Za-z])|\s|~|\$)+")
 _GAP = r"(?:\\[,;: ]|[\s~])"
 _BEGINS = r"(?<![0-9.,/^_])(?<![0-9][\s~])(?<![0-9]\\[,;: ])"
 _THOUSANDS = re.compile(rf"{_BEGINS}[0-9]{{1,3}}(?:{_GAP}[0-9]{{3}})+(?![0-9]|/|{_GAP}[0-9])")
 _MIXED = re.compile(rf"{_BEGINS}([0-9]+){_GAP}+([0-9]+)/([0-9]+)(?![0-9/])")
 _IDLE_SPACE = re.compile(r"(?<!\d) | (?!\d)", re.ASCII)
 _WRAPPED = re.compile(r"\\(?:text|textbf|mathrm|mathbf)\s*\{([^{}]*)\}")
+_NEAR = Fraction(1, 10**5)
+"""math_verify rounds to 6 decimals."""
 _LONGEST = 2000
 """Characters of an answer beyond which math_verify is not asked: no ground truth is near that long."""
 
@@ -105,8 +107,9 @@ def quick_verdict(gold: str, answer: str) -> bool | None:
         return None
     if gold_number == answer_number:
         return True
-    # Left to math_verify: it rounds decimals, and 100,200 may be a pair, which equals 200,100.
-    return None if "." in gold + answer or sorted(gold.split(",")) == sorted(answer.split(",")) else False
+    if sorted(gold.split(",")) == sorted(answer.split(",")):
+        return None  # 100,200 may be a pair, which equals 200,100
+    return None if "." in gold + answer and abs(gold_number - answer_number) < _NEAR else False
 
 
 def _plain(value: str) -> str:
@@ -245,10 +248,11 @@ class MathGrader:
         for pair in pairs:
             same = same_value(*pair)
             verdicts.append(None if same is None else PASSED if same else failed("another value"))
-        left = [pair for pair, verdict in zip(pairs, verdicts) if verdict is None]
+        # By ground truth, which a worker reads once for those that come one behind the other.
+        left = sorted(pair for pair, verdict in zip(pairs, verdicts) if verdict is None)
         self.asked += len(left)
-        compared = iter(self._pool.compare(left))
-        return [next(compared) if verdict is None else verdict for verdict in verdicts]
+        compared = dict(zip(left, self._pool.compare(left)))
+        return [compared[pair] if verdict is None else verdict for pair, verdict in zip(pairs, verdicts)]
 
     def equivalent(self, pairs: list[tuple[str, str]]) -> list[bool]:
         """Whether two values stand for the same answer, in either order: either may be the gold one.

@@ -7,6 +7,7 @@ interrupted from within, where a library may catch it. A new worker's first line
 "out_of_time": whether that signal ended the one before it}.
 """
 
+import functools
 import json
 import logging
 import math
@@ -89,14 +90,23 @@ def _compare(gold: str, value: str) -> tuple[bool, str | None]:
     from math_verify import parse, verify
 
     try:
-        golds = parse(f"${gold}$", parsing_timeout=None)
+        golds, options = _parsed_gold(gold)
         values = parse(f"${value}$", parsing_timeout=None)
-        equal = verify(golds, values, timeout_seconds=None, **_options(gold, golds))
+        equal = verify(golds, values, timeout_seconds=None, **options)
     except (MemoryError, RecursionError) as error:
         return False, type(error).__name__
     if not golds:
         return False, "math_verify cannot read the ground truth, and the text differs"
     return equal, None if equal else "another value" if values else "math_verify cannot read the answer"
+
+
+@functools.lru_cache(maxsize=256)
+def _parsed_gold(gold: str) -> tuple[list, dict]:
+    """A ground truth as math_verify reads it, once for its answers, which come one behind the other."""
+    from math_verify import parse
+
+    golds = parse(f"${gold}$", parsing_timeout=None)
+    return golds, _options(gold, golds)
 
 
 def _options(gold: str, golds: list) -> dict:

@@ -8,8 +8,8 @@ Each part runs by itself, two workers at a time. A part that cannot run here say
 import argparse
 import json
 import os
+import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,7 +20,6 @@ from amt.rewards.code_tests import CodeGrader
 from amt.rewards.instructions import follows
 from amt.rewards.math_answer import MathGrader
 from amt.sandbox.languages import LANGUAGES
-from amt.sandbox.runner import Sandbox
 from benchmarks.rewards.grader_cases import CASES, SETTINGS
 from benchmarks.rewards.math_pairs import math_pairs
 from benchmarks.rewards.measure_code import WORKERS, data_folder, measure_cpp, measure_python
@@ -47,7 +46,7 @@ def measured(name: str, measure: Callable[[], list[Figure]], figures: int = 1) -
     """The figures of one part; a part that fails is told and missed, and the others go on."""
     try:
         return measure()
-    except (ImportError, RuntimeError) as error:
+    except (ImportError, RuntimeError, subprocess.CalledProcessError) as error:
         print(f"{name}: MISSED, {type(error).__name__}: {error}", flush=True)
         return [MISSING] * figures
 
@@ -89,19 +88,25 @@ def cpp(references: list, submissions: int) -> list[Figure]:
 
 
 def attacks() -> list[Figure]:
-    from tests.sandbox.attacks import ATTACKS as attacks
-    from tests.sandbox.attacks import LIMITS, blocked, compiling
+    """Of each attack as often as users make it: whoever calls, and an ordinary user too where root calls."""
+    from tests.sandbox import ordinary_user
+    from tests.sandbox.attacks import CALLER, made_by
 
-    with (
-        tempfile.TemporaryDirectory(prefix="amt-bench-") as folder,
-        Sandbox(LIMITS, workers=WORKERS, compiling=compiling(folder)) as sandbox,
-    ):
-        print(f"attacks: as user {os.getuid()}, isolation {sandbox.tier}", flush=True)
-        through = [attack.name for attack in attacks if not blocked(sandbox, attack)]
-    if through:
-        print(f"attacks: NOT blocked: {', '.join(through)}", flush=True)
-    text = f"{len(attacks) - len(through)}/{len(attacks)}"
-    return [Figure(text, not through and len(attacks) >= ATTACKS)]
+    commands = [CALLER, ordinary_user.python(*CALLER[1:])] if os.getuid() == 0 else [CALLER]
+    tried = blocked = 0
+    for command in commands:
+        made = made_by(command)
+        through = [f"{name} ({how})" for name, how in made.found.items() if how]
+        tried += len(made.found)
+        blocked += len(made.found) - len(through)
+        print(
+            f"attacks: {len(made.found)} as user {made.user}, isolation {made.tier}, {len(through)} NOT blocked"
+            f"{': ' * bool(through)}{', '.join(through)}",
+            flush=True,
+        )
+    if len(commands) == 1:
+        print("attacks: not made as root: run this as root for both", flush=True)
+    return [Figure(f"{blocked}/{tried}", blocked == tried >= ATTACKS * len(commands))]
 
 
 def grader_cases() -> list[Figure]:

@@ -11,16 +11,8 @@ from amt.placement import Placement
 from amt.rewards.dispatch import Grader
 from amt.rewards.reward_model import HEADS, Reading
 from amt.rows import LEDGER, QUERY, RESPONSE, SCORE, read_rows, write_rows
+from tests.sandbox.serving import SETTINGS as SANDBOX
 
-SANDBOX = params.Sandbox(
-    cpu_seconds=1.0,
-    wall_seconds=10.0,
-    memory_mb=256,
-    output_bytes=100_000,
-    compile_seconds=10.0,
-    compile_memory_mb=1024,
-    allow_unprotected=False,
-)
 HEAD = {"range": (-2.0, 2.0)}
 SCORE_SETTINGS = params.Score(
     heads={name: HEAD | {"column": column} for column, name in enumerate(HEADS)}, too_long="cut_response"

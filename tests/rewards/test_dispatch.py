@@ -15,17 +15,9 @@ from amt.placement import Placement
 from amt.rewards.dispatch import Grader, canaries, reward_kind
 from amt.rewards.reward_model import HEADS, Reading, RewardModel
 from amt.rollout.server import VllmServer
+from tests.sandbox.serving import SETTINGS as SANDBOX
 from tests.toy_model import write_toy_model
 
-SANDBOX = params.Sandbox(
-    cpu_seconds=1.0,
-    wall_seconds=10.0,
-    memory_mb=256,
-    output_bytes=100_000,
-    compile_seconds=10.0,
-    compile_memory_mb=1024,
-    allow_unprotected=False,
-)
 SCORE = params.Score(
     heads={name: {"column": column, "range": (-2.0, 2.0)} for column, name in enumerate(HEADS)}, too_long="invalid"
 )

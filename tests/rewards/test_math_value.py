@@ -4,6 +4,7 @@ import string
 from fractions import Fraction
 
 import pytest
+import sympy
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -32,8 +33,70 @@ from amt.rewards.math_value import same_value
         ("14400", "14401.5", False),
         # Left to math_verify: what a sign means, how near is near, what may be two things at once.
         ("(1,2)", "[1,2]", None),
-        ("(1,2)", "(1,2,3)", None),
+        ("(1,2)", "(1,2,3)", False),
         ("5", "5x", None),
+        ("5", "6x", False),
+        ("x^2", "3x+1", False),
+        ("2x", "2t", None),
+        ("2pi", r"2\pi", None),
+        ("e", "2.718", None),
+        (r"\sqrt{x^2}", "x+1", False),
+        # Units.
+        ("12", r"12\text{ units}", True),
+        ("12", r"13\text{ units}", False),
+        ("12", r"12\mathrm{~cm}^{2}", None),
+        ("12", r"12\text{ cm}^2", True),
+        (r"12\text{ cm}", "12", True),
+        (r"12\text{ cm}", r"12\text{ m}", None),
+        (r"1\text{ m}", r"100\text{ cm}", None),
+        ("5", r"5\text{ million}", None),
+        ("1/2", r"50\text{ percent}", None),
+        # Two readings.
+        ("3,400", r"\frac{1}{3}", False),
+        ("3,400", "3400", None),
+        ("3,400", "(3,400)", None),
+        ("3,14", "3.14", None),
+        ("3,14", "3.15", False),
+        (r"24{,}000", "24000", True),
+        (r"50\%", "1/2", None),
+        (r"50\%", "1/3", False),
+        ("203_7", "101", None),
+        ("203_7", "203", None),
+        ("203_7", "204", False),
+        # Lists, sets, intervals, matrices, words.
+        ("1,2", "2,1", None),
+        ("1,2", "1,2", True),
+        ("1,2", "1,3", False),
+        ("17,44", "-17,44", False),
+        ("5", "5,5", None),
+        ("5", "(5,5)", False),
+        ("5", "3,5", False),
+        (r"\{1,2\}", r"\{1, 2\}", True),
+        (r"\{1,2\}", r"\{2,1\}", None),
+        (r"\{1,2\}", r"\{2,3\}", False),
+        (r"\{1,2\}", "2", False),
+        (r"(-\infty,2)", r"(-\infty, 2)", True),
+        (r"(-\infty,2)", r"(\infty,2)", False),
+        (r"(2,\infty)", r"(2,+\infty)", True),
+        (r"(2,\infty)", "7", False),
+        (r"(-\infty,2) \cup (3,4)", "7", False),
+        (r"(-\infty,2) \cup (3,4)", r"(-\infty,2) \cup (3,5)", None),
+        (r"\begin{pmatrix} 1 \\ 2 \end{pmatrix}", r"\begin{pmatrix} 1 \\ \frac{4}{2} \end{pmatrix}", True),
+        (r"\begin{pmatrix} 1 \\ 2 \end{pmatrix}", r"\begin{pmatrix} 1 \\ 3 \end{pmatrix}", False),
+        (r"\begin{pmatrix} 1 \\ 2 \end{pmatrix}", r"\begin{pmatrix} 1 & 2 \end{pmatrix}", None),
+        (r"\begin{pmatrix} 1 \\ 2 \end{pmatrix}", "(1,2)", None),
+        (r"\begin{pmatrix} 1 \\ 2 \end{pmatrix}", "2", False),
+        (r"\begin{pmatrix} 5 \end{pmatrix}", "5", None),
+        (r"\begin{vmatrix} 1 & 2 \\ 3 & 4 \end{vmatrix}", "-2", None),
+        (r"\begin{pmatrix} 1 & 2 \\ 3 & 4 \end{pmatrix}", r"\begin{pmatrix} 1 \\ 3 \end{pmatrix}", False),
+        (
+            r"\begin{pmatrix} 1 & 2 \\ 3 & 4 \end{pmatrix}",
+            r"\begin{pmatrix} 1 & 2 & 3 \\ 3 & 4 & 5 \end{pmatrix}",
+            False,
+        ),
+        (r"\text{Monday}", r"\frac{1}{4}", False),
+        (r"\text{Monday}", r"\text{Tuesday}", None),
+        ("n", r"\text{n}", None),
         ("1/3", "0.3333333", None),
         ("0.5", "1/2", None),
         ("1/2x", "x/2", None),
@@ -46,7 +109,20 @@ from amt.rewards.math_value import same_value
         (r"60^\circ", "60", True),
         (r"60^\circ", r"\frac{63}{64}", False),
         (r"\frac43", r"\frac{4}{3}", True),
-        (r"\frac{\sqrt6}2", r"\frac{\sqrt{6}}{2}", None),
+        (r"\frac{\sqrt6}2", r"\frac{\sqrt{6}}{2}", True),
+        (r"\frac{1}23", r"\frac{1}{2}", None),
+        (r"\sqrt[3]{8}", "2", True),
+        (r"\sqrt[3]{8}", "3", False),
+        (r"\sqrt[3]{-8}", "3", None),
+        ("2^{100}", "3^{100}", False),
+        ("-2^{49}", r"\frac{1}{8}", False),
+        ("1", "10^{20}+1-10^{20}", None),
+        (r"14\frac{6}{7}", r"14\frac{6}{7}", True),
+        (r"14\frac{6}{7}", r"\frac{104}{7}", None),
+        (r"14\frac{6}{7}", "13", False),
+        (r"\$1{,}000", "1000", True),
+        ("1000", r"\$1,021", False),
+        ("5", "٥", None),
         (r"20\sqrt3", r"20\sqrt{3}", True),
         (r"\sqrt23", r"\sqrt{2} \cdot 3", None),
         (r"96,\!569", "96569", True),
@@ -60,7 +136,10 @@ from amt.rewards.math_value import same_value
         ("5", "x = y = 5", None),
         ("5", "5 = x", None),
         (r"12", r"\$12", True),
-        ("x=5", "5", None),
+        ("x=5", "5", True),
+        ("x=5", "y=5", None),
+        ("y=2x", "2x", None),
+        ("2x", "y=2x", True),
         (r"50\%", "50", None),
         ("2^{100}", "2^{100}+1", None),
         ("1000000000000000", "1000000000000001", None),
@@ -111,7 +190,51 @@ def test_verdicts_agree_with_exact_arithmetic(one, other):
     assert verdict is None or verdict is (one[1] == other[1])
 
 
-@given(st.text(alphabet=r"0123456789xi+-*/^(){}[],. \fracsqt", max_size=40), st.text(max_size=10))
+PARTS = st.lists(st.one_of(st.integers(-3, 3).map(Fraction), st.fractions(-2, 2, max_denominator=3)), max_size=4)
+FORMS = ["({})", "[{})", "{}", r"\{{{}\}}"]
+
+
+@given(PARTS.filter(lambda parts: len(parts) > 1), PARTS.filter(len), st.sampled_from(FORMS), st.sampled_from(FORMS))
+def test_of_several_values_all_count(one, other, form, other_form):
+    """Tuples and intervals by place, lists and sets by what is in them, and a single value is none of these."""
+    verdict = same_value(form.format(",".join(map(written, one))), other_form.format(",".join(map(written, other))))
+    if verdict is True:
+        assert one == other
+        assert form == other_form
+    if verdict is False:
+        in_order = form[0] in "([" and other_form[0] in "(["
+        assert one != other if in_order or len(other) == 1 else set(one) != set(other)
+
+
+def matrix(rows):
+    return r"\begin{pmatrix}" + r" \\ ".join(" & ".join(map(str, row)) for row in rows) + r"\end{pmatrix}"
+
+
+MATRICES = st.integers(1, 3).flatmap(
+    lambda columns: st.lists(st.lists(st.integers(0, 2), min_size=columns, max_size=columns), min_size=1, max_size=3)
+)
+
+
+@given(MATRICES, MATRICES)
+def test_matrices_are_the_same_cell_by_cell(one, other):
+    verdict = same_value(matrix(one), matrix(other))
+    assert verdict is None or verdict is (one == other)
+
+
+TERMS = st.lists(st.tuples(st.integers(-3, 3), st.integers(0, 2), st.integers(0, 2)), min_size=1, max_size=3)
+
+
+@given(TERMS, TERMS)
+def test_polynomials_differ_only_if_they_do(one, other):
+    """SymPy expands both. That 2x and 2t may be meant alike is left open, and so is 5m for 5."""
+    texts = ["+".join(f"({a})x^{{{b}}}y^{{{c}}}" for a, b, c in terms) for terms in (one, other)]
+    x, y = sympy.symbols("x y")
+    values = [sympy.expand(sum(a * x**b * y**c for a, b, c in terms)) for terms in (one, other)]
+    verdict = same_value(*texts)
+    assert verdict is None or verdict is (values[0] == values[1])
+
+
+@given(st.text(alphabet=r"0123456789xi+-*/^(){}[],. \fracsqt%&_=", max_size=40), st.text(max_size=10))
 def test_any_text_has_a_verdict(gold, answer):
     assert same_value(gold, answer) in (True, False, None)
     assert same_value(gold, gold) is not False

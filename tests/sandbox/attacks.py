@@ -6,10 +6,12 @@ infrastructure error (that would stop a build) and when the worker then runs an 
 
 import json
 import os
+import subprocess
 import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import NamedTuple
 
 from amt.errors import InfrastructureError
 from amt.sandbox.execution import Input, Limits
@@ -86,6 +88,24 @@ def _run(runner: Runner, attack: Attack, around: Surroundings, code: str) -> str
     if max(len(run.stdout), len(run.result)) > LIMITS.output_bytes + 1:
         return f"put out {len(run.stdout)} and {len(run.result)} bytes"
     return around.proof_in(run.stdout, run.stderr, run.result)
+
+
+CALLER = [sys.executable, "-m", "tests.sandbox.attacks"]
+"""The command that makes all attacks as the user who calls."""
+
+
+class Made(NamedTuple):
+    user: int
+    tier: str
+    found: dict[str, str | None]
+    """How each attack got through, or None."""
+
+
+def made_by(command: list[str]) -> Made:
+    """What came of all attacks, made by a process of their own: as CALLER, or as ordinary_user.python starts it."""
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    (user, tier), *found = map(json.loads, done.stdout.splitlines())
+    return Made(user, tier, dict(found))
 
 
 def main() -> None:

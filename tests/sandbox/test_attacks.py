@@ -4,11 +4,8 @@ user, and again where nothing protects, to show that it would do it.
 Without bubblewrap these tests fail with the command that installs it, and so do those in C++ without g++.
 """
 
-import json
 import os
 import re
-import subprocess
-import sys
 import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -21,7 +18,7 @@ from amt.sandbox.execution import Input
 from amt.sandbox.runner import Sandbox
 from tests.sandbox import ordinary_user
 from tests.sandbox.attack import Attack
-from tests.sandbox.attacks import ATTACKS, LIMITS, blocked
+from tests.sandbox.attacks import ATTACKS, CALLER, LIMITS, blocked, made_by
 from tests.sandbox.running import once, run_in
 from tests.sandbox.unprotected import why_harmless
 
@@ -40,18 +37,17 @@ def got_through(request):
     if request.param == "root":
         if not root:
             pytest.skip("root's part of this is tested as root")
-        return _all_attacks([sys.executable, "-m", "tests.sandbox.attacks"], expected_root=True)
+        return _all_attacks(CALLER, expected_root=True)
     if root and (reason := ordinary_user.why_not()):
         pytest.skip(f"root cannot start an ordinary user's process here: {reason}")
-    return _all_attacks(ordinary_user.python("-m", "tests.sandbox.attacks"), expected_root=False)
+    return _all_attacks(ordinary_user.python(*CALLER[1:]), expected_root=False)
 
 
 def _all_attacks(command: list[str], expected_root: bool) -> dict[str, str | None]:
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-    (user, tier), *results = map(json.loads, done.stdout.splitlines())
-    assert (user == 0) == expected_root
-    assert tier == "bubblewrap+seccomp"
-    return dict(results)
+    made = made_by(command)
+    assert (made.user == 0) == expected_root
+    assert made.tier == "bubblewrap+seccomp"
+    return made.found
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -16,7 +16,6 @@ class GraderCase:
     verdict: Literal["right", "wrong", "invalid"]
     reason: str = ""
     """Part of what the grader must say of a program that is not right."""
-    language: str = PYTHON
 
 
 def answered(code: str, label: str = "python") -> str:
@@ -24,11 +23,11 @@ def answered(code: str, label: str = "python") -> str:
 
 
 def right(name: str, tests: str, code: str, *, language: str = PYTHON) -> GraderCase:
-    return GraderCase(name, tests, answered(code, language), "right", language=language)
+    return GraderCase(name, tests, answered(code, language), "right")
 
 
 def wrong(name: str, tests: str, code: str, reason: str, *, language: str = PYTHON) -> GraderCase:
-    return GraderCase(name, tests, answered(code, language), "wrong", reason, language)
+    return GraderCase(name, tests, answered(code, language), "wrong", reason)
 
 
 def call(*cases: tuple, entry_point: str = "f") -> str:

@@ -63,8 +63,8 @@ CPP = (
         stdin(("", "7\n" * 95_000)),
         HEAD + "int main() { for (int i = 0; i < 95000; i++) cout << 7 << endl; }",
     ),
-    GraderCase("C++: the label c++", SUM, answered(SUM_CODE, "c++"), "right", language=CPP_LANGUAGE),
-    GraderCase("C++: the label CPP", SUM, answered(SUM_CODE, "CPP"), "right", language=CPP_LANGUAGE),
+    GraderCase("C++: the label c++", SUM, answered(SUM_CODE, "c++"), "right"),
+    GraderCase("C++: the label CPP", SUM, answered(SUM_CODE, "CPP"), "right"),
     _wrong("wrong answer", SUM, HEAD + "int main() { cout << 8 << endl; }", "wrong output"),
     _wrong(
         "right in the first of two tests",
