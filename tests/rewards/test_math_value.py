@@ -80,7 +80,11 @@ from amt.rewards.math_value import same_value
         (r"(2,\infty)", r"(2,+\infty)", True),
         (r"(2,\infty)", "7", False),
         (r"(-\infty,2) \cup (3,4)", "7", False),
-        (r"(-\infty,2) \cup (3,4)", r"(-\infty,2) \cup (3,5)", None),
+        (r"(3,4) \cup (-\infty,2)", r"(-\infty,2) \cup (3,4)", True),
+        (r"[1,2) \cup [2,3)", r"[1,3)", None),
+        (r"[1,2) \cup (2,3)", r"[1,3)", False),
+        (r"[-\infty,2) \cup (3,4)", r"(-\infty,2) \cup (3,4)", None),
+        (r"(-\infty,2) \cup (3,4)", r"(-\infty,2) \cup (3,5)", False),
         (r"\begin{pmatrix} 1 \\ 2 \end{pmatrix}", r"\begin{pmatrix} 1 \\ \frac{4}{2} \end{pmatrix}", True),
         (r"\begin{pmatrix} 1 \\ 2 \end{pmatrix}", r"\begin{pmatrix} 1 \\ 3 \end{pmatrix}", False),
         (r"\begin{pmatrix} 1 \\ 2 \end{pmatrix}", r"\begin{pmatrix} 1 & 2 \end{pmatrix}", None),
@@ -103,7 +107,38 @@ from amt.rewards.math_value import same_value
         (r"3\frac{1}{2}", "3.5", None),
         ("1 000", "1000", None),
         (r"\sqrt{x^2}", "x", None),
-        (r"\sin(x)", r"\cos(x)", None),
+        (r"\sin(x)", r"\cos(x)", False),
+        (r"\sin^2 x", r"1-\cos^2 x", None),
+        (r"\sin 5x \cos x", r"\cos x \sin 5x", None),
+        (r"2 \sin x", r"\sin 2 x", False),
+        (r"\sin x/2", r"\sin x", None),
+        (r"\sin^{-1} x", "x", None),
+        (r"\tan 45^\circ", "7", None),
+        (r"\ln x^2", r"2 \ln x", None),
+        (r"\ln 2", "7", False),
+        (r"\log 2", "7", None),
+        (r"\cos^2\alpha", r"\cos^3\alpha", False),
+        (r"\theta", r"\alpha", None),
+        # Equations and curves.
+        ("x+y=1", "2x+2y=2", None),
+        ("x+y=1", "x+y=2", False),
+        ("x + y = 1", "y=1-x", None),
+        ("x+y=1", "a+b=1", None),
+        ("x=0", "x^2=0", None),
+        (r"y=\frac{1}{x}", "xy=1", None),
+        (r"y=\sqrt{x}", "y^2=x", None),
+        ("x^2+y^2=4", "7", False),
+        ("x=5", "2x=10", None),
+        ("5", "2x=10", False),
+        ("10", "2x=10", None),
+        ("y=2x+3", "y=2x+4", False),
+        ("y=2x+3", "y-2x=3", None),
+        # Two signs, two values.
+        (r"\pm 5", "5", False),
+        (r"\pm 5", "5,-5", None),
+        (r"1 \pm \sqrt{19}", r"2 \pm \sqrt{19}", False),
+        (r"2 \text{ or } 12", "12,2", None),
+        (r"2 \text{ or } 12", "12,3", False),
         ("f(2)", "2f", None),
         (r"60^\circ", r"60^{\circ}", True),
         (r"60^\circ", "60", True),
@@ -206,6 +241,28 @@ def test_of_several_values_all_count(one, other, form, other_form):
         assert one != other if in_order or len(other) == 1 else set(one) != set(other)
 
 
+INTERVALS = st.lists(st.tuples(st.sampled_from("(["), st.integers(0, 6), st.integers(1, 3), st.sampled_from(")]")),
+                     min_size=2, max_size=3)  # fmt: skip
+
+
+@given(INTERVALS, INTERVALS)
+def test_unions_are_the_points_in_them(one, other):
+    def has(union, point):
+        return any(
+            left < point < left + width
+            or (point == left and opening == "[")
+            or (point == left + width and closing == "]")
+            for opening, left, width, closing in union
+        )
+
+    texts = [r"\cup".join(f"{opening}{left},{left + width}{closing}" for opening, left, width, closing in union)
+             for union in (one, other)]  # fmt: skip
+    same = all(has(one, half / 2) == has(other, half / 2) for half in range(-1, 22))
+    verdict = same_value(*texts)
+    assert verdict is None or verdict is same
+    assert same_value(texts[0], texts[0]) is True
+
+
 def matrix(rows):
     return r"\begin{pmatrix}" + r" \\ ".join(" & ".join(map(str, row)) for row in rows) + r"\end{pmatrix}"
 
@@ -232,6 +289,17 @@ def test_polynomials_differ_only_if_they_do(one, other):
     values = [sympy.expand(sum(a * x**b * y**c for a, b, c in terms)) for terms in (one, other)]
     verdict = same_value(*texts)
     assert verdict is None or verdict is (values[0] == values[1])
+
+
+@given(TERMS, TERMS, st.integers(1, 3))
+def test_equations_differ_only_if_neither_is_a_multiple_of_the_other(one, other, factor):
+    texts = ["+".join(f"({a})x^{{{b}}}y^{{{c}}}" for a, b, c in terms) for terms in (one, other)]
+    x, y = sympy.symbols("x y")
+    left, right = (sympy.expand(sum(a * x**b * y**c for a, b, c in terms)) for terms in (one, other))
+    scaled = f"{factor}({texts[1]})={factor}"
+    if same_value(f"{texts[0]}=1", scaled) is False:
+        assert left != right
+    assert same_value(f"{texts[1]}=1", scaled) is not False
 
 
 @given(st.text(alphabet=r"0123456789xi+-*/^(){}[],. \fracsqt%&_=", max_size=40), st.text(max_size=10))
