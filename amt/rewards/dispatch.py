@@ -39,7 +39,7 @@ Pair = tuple[dict[str, Any], str]
 PAUSES_S = (1.0, 5.0)
 """Before the second and the third attempt at what could not be judged."""
 
-_SLICE = 1024
+TOGETHER: dict[Kind, int] = {"math": 16384, "code": 1024, "instructions": 16384, "reward_model": 1024}
 """Responses judged together at most, so that a grader that is closed has not long to finish."""
 
 
@@ -173,7 +173,7 @@ class Grader:
         self.close()
 
     def close(self) -> None:
-        """End the processes. What is being judged is finished, up to _SLICE responses; the rest of a batch is not."""
+        """End the processes. What is being judged is finished, up to TOGETHER[kind] responses; the rest of a batch is not."""
         self._closed.set()
         graders = {"math": self._math, "code": self._code}
         for kind, thread in self._threads.items():
@@ -216,10 +216,10 @@ class Grader:
 
     def _judge(self, kind: Kind, pairs: list[Pair]) -> list[Judgement]:
         judgements: list[Judgement] = []
-        for start in range(0, len(pairs), _SLICE):
+        for start in range(0, len(pairs), TOGETHER[kind]):
             if self._closed.is_set():
                 raise InfrastructureError("The grader was closed before it had judged all that it was given.")
-            judgements += self._with_canaries(kind, pairs[start : start + _SLICE])
+            judgements += self._with_canaries(kind, pairs[start : start + TOGETHER[kind]])
         self._count("errors", sum(judgement.status == "error" for judgement in judgements))
         return judgements
 

@@ -179,7 +179,7 @@ class MathGrader:
             because a machine may be loaded.
     """
 
-    def __init__(self, workers: int = 2, cpu_seconds: float = 2.0, wall_seconds: float = 120.0):
+    def __init__(self, workers: int = 2, cpu_seconds: float = 1.0, wall_seconds: float = 120.0):
         self._pool = _Pool(workers, cpu_seconds, wall_seconds)
         self.asked = 0
         """Comparisons that math_verify had to make so far."""

@@ -26,20 +26,29 @@ r"""\frac12 and \sqrt3. Of more digits it takes one or two, which not everybody 
 _THOUSANDS = re.compile(r"(?<![\d.,])\d{1,3}(?:\{,\}\d{3}|,\\!\s*\d{3})+(?![\d,])", re.ASCII)
 _TWO_WAYS = re.compile(r"[(\[]?\s*(-?\d+(?:,\d+)+)\s*[)\]]?", re.ASCII)
 _UNIT = re.compile(
-    r"(?:\\?\s|~|\\,)*\\(?:text|textrm|mbox|mathrm)\s*\{([A-Za-z\s./]+)\}(?:\s*\^\s*(?:[23]|\{\s*[23]\s*\}))?\s*$",
+    r"(?:\\?\s|~|\\,)*\\(?:text|textrm|textnormal|mbox|mathrm)\s*\{([A-Za-z\s./]+)\}(?:\s*\^\s*(?:[23]|\{\s*[23]\s*\}))?\s*$",
     re.ASCII,
 )
-_WORDS = re.compile(r"\s*\\(?:text|textbf|textrm|mbox|mathrm)\s*\{[A-Za-z\s.,'()-]+\}\s*", re.ASCII)
+_WORDS = re.compile(r"\s*\\(?:text|textbf|textrm|textnormal|mbox|mathrm)\s*\{[A-Za-z\s.,'()-]+\}\s*", re.ASCII)
 _MATRIX = re.compile(r"\s*\\begin\{([pb])matrix\}(.+)\\end\{\1matrix\}\s*", re.DOTALL)
-_BASED = re.compile(r"\s*([0-9A-F]+)_\{?(\d{1,2})\}?\s*", re.ASCII)
+_BASED = re.compile(r"(-?)\s*([0-9A-F]+)_\{?(\d{1,2})\}?\s*", re.ASCII)
 _UNION = re.compile(r"\\cup(?![A-Za-z])")
 _MIXED = re.compile(r"(-?)\s*(\d{1,9})\s*\\[dt]?frac\s*\{\s*(\d{1,9})\s*\}\s*\{\s*(\d{1,9})\s*\}", re.ASCII)
 _LISTED = re.compile(r"\s*,?\s*\\text\s*\{\s*,?\s*(?:or|and)\s*\}")
 _EITHER = re.compile(r"\\(?:pm|mp)(?![A-Za-z])")
+_RATIO = re.compile(r"(-?)\s*(\d{1,9})\s*:\s*(\d{1,9})", re.ASCII)
 _PERCENT = re.compile(r"\\?%\s*$")
-_A_WORD = re.compile(r"(?<![A-Za-z\\])[A-Za-z]{2,}", re.ASCII)
+_A_WORD = re.compile(r"[A-Za-z]{3,}", re.ASCII)
+_NAMES = re.compile(
+    r"[A-Za-z]{4,}|(?=[A-Za-z]{2})[A-Za-z]*(?:pi|ln|log|sin|cos|tan|cot|sec|csc|exp|inf|mod|gcd|lcm|max|min|det|i|e)"
+    r"[A-Za-z]*",
+    re.ASCII | re.IGNORECASE,
+)
+"""Letters beside each other that may be no product: words, functions, constants."""
 _COMMAND = re.compile(r"\\[A-Za-z]+")
 _TIMES = ("\\cdot", "\\times", "*")
+_NO_FUNCTIONS = frozenset("abcnxyz")
+"""Letters before a bracket that are factors."""
 _DIGITS = frozenset("0123456789")
 _FRACTIONS = ("\\frac", "\\dfrac", "\\tfrac")
 _FUNCTIONS = {"\\sin": cmath.sin, "\\cos": cmath.cos, "\\tan": cmath.tan, "\\ln": cmath.log}
@@ -58,6 +67,7 @@ _LONGEST = 120
 _EXACT = 1e6
 """Beyond it a float's digits may not tell two integers apart after some steps."""
 _LARGEST = 1e100
+_LARGEST_EXPONENT = 200
 _ERROR = 1e-12
 _LETTERS = [*"abcdefghjklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"]  # without i
 _LETTERS += [rf"\{name}" for name in "alpha beta gamma delta theta lambda mu phi varphi psi omega".split()]
@@ -96,7 +106,7 @@ class Value:
     error: float = 0.0
     """By how much the parts may be wrong, where large numbers were met."""
     spelled: bool = False
-    """Letters stand beside each other: 2pi."""
+    """Letters stand beside each other and may be no product: 2pi."""
 
 
 class _NotRead(Exception):
@@ -121,7 +131,7 @@ class _Reader:
         self.tokens = tokens(text)
         if "\\circ" in text and not _FUNCTIONS.keys().isdisjoint(self.tokens):
             raise _NotRead  # the sine of degrees
-        self.spelled = bool(_A_WORD.search(_COMMAND.sub(" ", text)))
+        self.spelled = bool(_NAMES.search(_COMMAND.sub(" ", text)))
         self.position = 0
         self.letters: set[str] = set()
         self.exact = True
@@ -189,13 +199,17 @@ class _Reader:
 
     def _each(self, work, *values: Part) -> Part:
         try:
-            results = tuple(work(*at) for at in zip(*values))
+            first, second = work(*(value[0] for value in values)), work(*(value[1] for value in values))
         except (ZeroDivisionError, OverflowError, ValueError):
             raise _NotRead from None
-        self.largest = max(self.largest, *map(abs, results))
+        self.largest = max(self.largest, abs(first), abs(second))
         if not self.largest <= _LARGEST:
             raise _NotRead
-        return results
+        try:
+            third = work(*(value[2] for value in values))
+        except (ZeroDivisionError, OverflowError, ValueError):
+            third = math.nan  # 1/(x-1): x is no unit
+        return first, second, third
 
     def _sum(self) -> Part:
         sign = -1 if self._peek() == "-" else 1
@@ -256,20 +270,29 @@ class _Reader:
             return base
         self._next()
         exponent = self._argument()
-        if self._peek() == "^" or any(
-            a.imag or a.real != round(a.real) or abs(a) > 200 for a in map(complex, exponent)
-        ):
+        if self._peek() == "^" or any(abs(a) > _LARGEST_EXPONENT for a in exponent):
             raise _NotRead
-        return self._each(lambda a, b: a ** round(complex(b).real), base, exponent)
+        if all(complex(a).imag == 0 and complex(a).real == round(complex(a).real) for a in exponent):
+            return self._each(lambda a, b: a ** round(complex(b).real), base, exponent)
+        if "e" in self.letters or any(complex(a).imag or complex(a).real <= 0 for a in base):
+            raise _NotRead  # e^x is not the letter's power, and the root of -8 is -2 for some
+        self.exact, self.rooted = False, True
+        return self._each(lambda a, b: complex(a).real ** b, base, exponent)
 
     def _argument(self) -> Part:
-        r"""What stands behind ^, \frac and \sqrt: in braces, or one digit."""
+        r"""What stands behind ^, \frac and \sqrt: in braces, or one digit or letter."""
         token = self._next()
         if len(token) == 1 and token in _DIGITS:
             return (float(token),) * 3
+        if token in _POINTS[0]:
+            return self._letter(token)
         if token != "{":
             raise _NotRead
         return self._until("}")
+
+    def _letter(self, letter: str) -> Part:
+        self.letters.add(letter)
+        return tuple(point[letter] for point in _POINTS)
 
     def _until(self, closing: str) -> Part:
         value = self._sum()
@@ -303,10 +326,9 @@ class _Reader:
         if token == "i":
             return (1j,) * 3
         if token in _POINTS[0]:
-            if self._peek() == "(":
-                raise _NotRead  # a function
-            self.letters.add(token)
-            return tuple(point[token] for point in _POINTS)
+            if self._peek() == "(" and token not in _NO_FUNCTIONS:
+                raise _NotRead
+            return self._letter(token)
         if token == "(":
             return self._until(")")
         raise _NotRead
@@ -326,6 +348,7 @@ def _in_braces(short: re.Match) -> str:
 def readings(text: str) -> tuple[Value, ...]:
     """What a value may be; nothing where that is not known here."""
     name, text = name_and_rest(_THOUSANDS.sub(lambda match: re.sub(r"\D", "", match.group()), text.replace("\\$", "")))
+    text = text.rstrip(" .")
     try:
         values = [replace(value, name=name) for value in _read(text)]
         if name and any(value.letters for value in values):
@@ -346,7 +369,8 @@ def _read(text: str) -> Iterator[Value]:
     if listed != text:
         yield replace(_Reader(listed).value(), exact=False)
     elif _WORDS.fullmatch(text):
-        yield Value("words", spelled=bool(_A_WORD.search(_COMMAND.sub("", text))))
+        words = _COMMAND.sub("", text)
+        yield Value("words", letters=frozenset(re.findall("[A-Za-z]", words)), spelled=bool(_A_WORD.search(words)))
     elif matrix := _MATRIX.fullmatch(text):
         yield _matrix(matrix.group(2))
     elif based := _BASED.fullmatch(text):
@@ -360,6 +384,8 @@ def _read(text: str) -> Iterator[Value]:
         yield _equation(text)
     elif _UNION.search(text):
         yield _union(text)
+    elif ratio := _RATIO.fullmatch(text):
+        yield _ratio(*ratio.groups())
     elif mixed := _MIXED.fullmatch(text):
         yield from _mixed(*mixed.groups())
     elif several := _TWO_WAYS.fullmatch(text):
@@ -392,14 +418,14 @@ def _matrix(inside: str) -> Value:
     return _joined("matrix", cells, columns=len(rows[0]))
 
 
-def _based(digits: str, base: str) -> Iterator[Value]:
+def _based(sign: str, digits: str, base: str) -> Iterator[Value]:
     """2516_8: the number, and as its digits may be meant where the base is not repeated."""
     if not 2 <= int(base) <= 36 or len(digits) > _LONGEST_DIGITS:
         raise _NotRead
     numbers = [int(digits, int(base))] if max(int(digit, 36) for digit in digits) < int(base) else []
     numbers += [int(digits)] if digits.isdecimal() else []
     for number in numbers:
-        yield Value("", ((float(number),) * 3,), exact=False)
+        yield Value("", ((float(-number if sign else number),) * 3,), exact=False)
 
 
 def _with_comma(text: str) -> Iterator[Value]:
@@ -408,6 +434,14 @@ def _with_comma(text: str) -> Iterator[Value]:
         yield Value("", ((float(text.replace(",", "")),) * 3,), exact=False)
         if text.count(",") == 1:
             yield Value("", ((float(text.replace(",", ".")),) * 3,), exact=False)
+
+
+def _ratio(sign: str, above: str, below: str) -> Value:
+    """1:2, which is 1/2, or a time."""
+    if not int(below):
+        raise _NotRead
+    size = int(above) / int(below)
+    return Value("", ((-size if sign else size,) * 3,), exact=False)
 
 
 def _mixed(sign: str, whole: str, above: str, below: str) -> Iterator[Value]:
@@ -424,6 +458,12 @@ def _union(text: str) -> Value:
     if not all(interval.kind[:1] in ("(", "[") and len(interval.parts) == 2 for interval in intervals):
         raise _NotRead
     return _joined("union", intervals, brackets="".join(interval.kind for interval in intervals))
+
+
+def named_as_equation(value: Value) -> Value:
+    """x = 5, which was read as 5 with a name, as an equation."""
+    name = tuple(point[value.name] for point in _POINTS) if value.name != "i" else (1j,) * 3
+    return replace(value, kind="equation", parts=(name, *value.parts), letters=value.letters | {value.name})
 
 
 def _equation(text: str) -> Value:

@@ -7,10 +7,9 @@ be read (amt.rewards.math_reading); all else is None, for math_verify.
 
 import cmath
 import math
-from collections.abc import Callable
 from dataclasses import replace
 
-from amt.rewards.math_reading import NAMED, Part, Value, name_and_rest, readings, tokens
+from amt.rewards.math_reading import NAMED, Part, Value, name_and_rest, named_as_equation, readings, tokens
 
 _FAR = 1e-5
 """math_verify rounds to 6 decimals. Below 1 absolute, else relative to the larger."""
@@ -42,8 +41,8 @@ def _same(gold: Value, answer: Value) -> bool | None:
     kinds = {gold.kind, answer.kind}
     if len(kinds) == 2 and kinds & {"words", "union", "matrix", "equation"}:
         return False if _unlike(gold, answer) or _unlike(answer, gold) else None
-    if "words" in kinds:
-        return None
+    if not gold.parts or not answer.parts:
+        return None  # words, or matrices of what is not read
     if (gold.unit and answer.unit and gold.unit != answer.unit) or (gold.name and answer.name not in ("", gold.name)):
         return None
     if gold.letters != answer.letters and (gold.spelled or answer.spelled or "e" in gold.letters ^ answer.letters):
@@ -56,26 +55,30 @@ def _same(gold: Value, answer: Value) -> bool | None:
         several = gold if gold.kind else answer
         return None if several.kind in _UNORDERED and len(set(several.parts)) == 1 else False
     if kinds == {"matrix"} and gold.columns != answer.columns:
-        return None if not gold.parts or not answer.parts or len(gold.parts) == len(answer.parts) else False
+        return None if len(gold.parts) == len(answer.parts) else False
     return _same_parts(gold, answer)
 
 
 def _unlike(one: Value, other: Value) -> bool:
     """Whether one is words, a union, a matrix or an equation, and the other of a kind that is never the same."""
     if one.kind == "words":
-        return not other.letters or (one.spelled and not other.spelled)
+        return not other.letters or (not other.spelled if one.spelled else one.letters != other.letters)
     if one.kind == "matrix":
-        return other.kind in ("", "union") or (
-            other.kind != "equation" and bool(one.parts) and _same_parts(replace(one, kind="[]"), other) is False
-        )
+        if other.kind in ("", "union", "equation"):
+            return True
+        return bool(one.parts) and _same_parts(replace(one, kind="[]"), other) is False
     if one.kind == "union" and len(other.parts) == 2 and other.kind[:1] in ("(", "["):
         return _same_union(_merged(one), _merged(replace(other, brackets=other.kind))) is False
     if one.kind == "union":
-        return other.kind == ""
-    if one.kind == "equation" and other.kind == "" and (other.letters or not other.name):
+        return other.kind in ("", "equation")
+    if one.kind == "equation" and other.kind == "" and other.name and not other.letters:
+        return _other_curve(one, named_as_equation(other))
+    if one.kind == "equation" and other.kind == "":
         spelled = one.spelled or other.spelled or "e" in one.letters ^ other.letters
-        return not spelled and all(_far(side, other.parts[0], one.error + other.error, min) for side in one.parts)
-    return False
+        return not spelled and all(
+            _far(side, other.parts[0], one.error + other.error, everywhere=True) for side in one.parts
+        )
+    return one.kind == "equation" and other.kind != "words"
 
 
 def _other_curve(gold: Value, answer: Value) -> bool:
@@ -120,7 +123,7 @@ def _same_union(gold: list[_Interval] | None, answer: list[_Interval] | None) ->
     if gold is None or answer is None:
         return None
     ends = [[end for interval in one for end in (interval[0], interval[2])] for one in (gold, answer)]
-    if len(ends[0]) != len(ends[1]) or any(_far((a,), (b,), 0.0, max) for a, b in zip(*ends)):
+    if len(ends[0]) != len(ends[1]) or any(_far((a,), (b,), 0.0) for a, b in zip(*ends)):
         return False
     return True if gold == answer else None
 
@@ -129,8 +132,8 @@ def _same_parts(gold: Value, answer: Value) -> bool | None:
     # The root of x^2 is x where x is positive, 5 m is 5 where m is a unit: then only what is far everywhere differs.
     rooted = bool(gold.letters) and (gold.rooted or answer.rooted)
     in_doubt = gold.letters != answer.letters or rooted
-    error, least_or_most = gold.error + answer.error, min if in_doubt else max
-    far = [[_far(a, b, error, least_or_most) for b in answer.parts] for a in gold.parts]
+    error = gold.error + answer.error
+    far = [[_far(a, b, error, everywhere=in_doubt) for b in answer.parts] for a in gold.parts]
     if gold.kind in _UNORDERED or answer.kind in _UNORDERED:
         if any(map(all, far)) or any(map(all, zip(*far))):
             return False  # a part is like none of the other side
@@ -140,21 +143,22 @@ def _same_parts(gold: Value, answer: Value) -> bool | None:
         return None
     if not (gold.exact and answer.exact):
         return None
-    gaps = [gap for part, other in zip(gold.parts, answer.parts) for gap in _gaps(part, other, 0.0)]
+    pairs = [pair for both in zip(gold.parts, answer.parts) for pair in zip(*both)]
+    gaps = [_gap(a, b, 0.0) for a, b in pairs]
     small = any(0 < abs(at) < _SMALL for part in (*gold.parts, *answer.parts) for at in part)
-    return True if max(gaps, default=1) < _SAME and not small else None
+    return None if small or any(gap >= _SAME for gap in gaps) else True
 
 
-def _far(part: Part, other: Part, error: float, least_or_most: Callable[[list[float]], float]) -> bool:
-    """Whether two values are far from each other, at each point (min) or at some (max)."""
-    return least_or_most(_gaps(part, other, error)) > _FAR
+def _far(part: Part, other: Part, error: float, everywhere: bool = False) -> bool:
+    """Whether two values are far from each other, at some point or everywhere."""
+    gaps = [_gap(a, b, error) for a, b in zip(part, other)]
+    return all(not gap <= _FAR for gap in gaps) if everywhere else any(gap > _FAR for gap in gaps)
 
 
-def _gaps(part: Part, other: Part, error: float) -> list[float]:
-    """How far two values are from each other at least, at each point."""
-    return [
-        (abs(a - b) - error) / max(abs(a), abs(b), 1)
-        if cmath.isfinite(a) and cmath.isfinite(b)
-        else math.inf * (a != b)
-        for a, b in zip(part, other)
-    ]
+def _gap(a: complex, b: complex, error: float) -> float:
+    """How far two numbers are from each other at least; NaN where one is none."""
+    if cmath.isfinite(a) and cmath.isfinite(b):
+        return (abs(a - b) - error) / max(abs(a), abs(b), 1)
+    if cmath.isnan(a) or cmath.isnan(b):
+        return math.nan
+    return 0.0 if a == b else math.inf

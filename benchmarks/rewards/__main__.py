@@ -17,6 +17,7 @@ from pathlib import Path
 
 from amt.placement import Placement
 from amt.rewards.code_tests import CodeGrader
+from amt.rewards.dispatch import TOGETHER
 from amt.rewards.instructions import follows
 from amt.rewards.math_answer import MathGrader
 from amt.sandbox.languages import LANGUAGES
@@ -30,7 +31,6 @@ PYTHON_TESTS_PER_MIN = 20_000
 VS_SUBPROCESS = 10
 ATTACKS = 30
 GRADER_CASES = 60
-MATH_BATCH = 2048
 
 
 @dataclass(frozen=True)
@@ -54,12 +54,14 @@ def measured(name: str, measure: Callable[[], list[Figure]], figures: int = 1) -
 def math(data: Path, count: int) -> list[Figure]:
     pairs, kinds = math_pairs(data, count)
     with MathGrader(WORKERS) as grader:
-        grader.grade(pairs[:100])  # processes start
-        started, verdicts = time.monotonic(), []
-        for first in range(0, count, MATH_BATCH):
-            verdicts += grader.grade(pairs[first : first + MATH_BATCH])
+        grader.grade(
+            [(r"\log 2", rf"<think>.</think><answer>\boxed{{\log {n}}}</answer>") for n in range(3, 9)]
+        )  # processes start
+        asked, started, verdicts = grader.asked, time.monotonic(), []
+        for first in range(0, count, TOGETHER["math"]):
+            verdicts += grader.grade(pairs[first : first + TOGETHER["math"]])
         seconds = time.monotonic() - started
-        asked = grader.asked
+        asked = grader.asked - asked
     undecided = sum(verdict.status != "scored" for verdict in verdicts)
     hung = sum("of CPU" in (verdict.reason or "") for verdict in verdicts)
     print(f"math: {count} responses in {seconds:.1f} s, no pair twice: {kinds}", flush=True)
