@@ -173,7 +173,7 @@ class Grader:
         self.close()
 
     def close(self) -> None:
-        """End the processes. What is being judged is finished, up to TOGETHER[kind] responses; the rest of a batch is not."""
+        """End the processes. What is being judged, up to TOGETHER[kind] responses, is finished; the rest is not."""
         self._closed.set()
         graders = {"math": self._math, "code": self._code}
         for kind, thread in self._threads.items():
