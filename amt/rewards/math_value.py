@@ -112,6 +112,8 @@ def _merged(union: Value) -> list[_Interval] | None:
         if left >= right:
             return None
         last = merged[-1] if merged else None
+        if last and left != last[2] and not _far((left,), (last[2],), 0.0):
+            return None  # they may touch
         if last and (left < last[2] or (left == last[2] and (has_left or last[3]))):
             merged[-1] = (*last[:2], *max(last[2:], (right, has_right)))
         else:

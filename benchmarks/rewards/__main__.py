@@ -20,7 +20,6 @@ from amt.rewards.code_tests import CodeGrader
 from amt.rewards.dispatch import TOGETHER
 from amt.rewards.instructions import follows
 from amt.rewards.math_answer import MathGrader
-from amt.sandbox.languages import LANGUAGES
 from benchmarks.rewards.grader_cases import CASES, SETTINGS
 from benchmarks.rewards.math_pairs import math_pairs
 from benchmarks.rewards.measure_code import WORKERS, data_folder, measure_cpp, measure_python
@@ -84,8 +83,6 @@ def python(references: list, submissions: int) -> list[Figure]:
 
 
 def cpp(references: list, submissions: int) -> list[Figure]:
-    if "cpp" not in LANGUAGES:
-        raise RuntimeError("the sandbox runs no C++")
     return [Figure(f"{measure_cpp(references, submissions):.0f}", True)]
 
 

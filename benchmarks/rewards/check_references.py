@@ -23,7 +23,7 @@ from pathlib import Path
 from amt import params
 from amt.rewards.code_tests import read_tests
 from amt.sandbox.judging import Judged, Submission
-from amt.sandbox.languages import LANGUAGES, PYTHON
+from amt.sandbox.languages import PYTHON
 from amt.sandbox.local import LocalJudge
 from benchmarks.rewards.mutants import mutants
 from benchmarks.rewards.plain import behaviour, differ
@@ -161,12 +161,9 @@ def main() -> int:
         python = drawn([one for one in references if one.language == PYTHON], args.sample, args.seed)
         figures, zero, made, right = check_python(python, judge, args.seed)
         in_cpp = drawn([one for one in references if one.language == "cpp"], args.sample, args.seed)
-        if "cpp" in LANGUAGES:
-            figures["humaneval_cpp"], same, of = check_cpp(in_cpp, judge)
-            figures["cpp_as_plain"] = f"{same}/{of}"
-            right = right and same == of
-        else:
-            print(f"humaneval_cpp: {len(in_cpp)} not judged: the sandbox runs no C++")
+        figures["humaneval_cpp"], same, of = check_cpp(in_cpp, judge)
+        figures["cpp_as_plain"] = f"{same}/{of}"
+        right = right and same == of
     finally:
         judge.close()
     shown = " ".join(f"{name}={figure}" for name, figure in figures.items())

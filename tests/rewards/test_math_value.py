@@ -83,6 +83,7 @@ from amt.rewards.math_value import same_value
         (r"(3,4) \cup (-\infty,2)", r"(-\infty,2) \cup (3,4)", True),
         (r"[1,2) \cup [2,3)", r"[1,3)", None),
         (r"[1,2) \cup (2,3)", r"[1,3)", False),
+        (r"(0,\sqrt{2}) \cup [\frac{2}{\sqrt{2}},3)", "(0,3)", None),
         (r"[-\infty,2) \cup (3,4)", r"(-\infty,2) \cup (3,4)", None),
         (r"(-\infty,2) \cup (3,4)", r"(-\infty,2) \cup (3,5)", False),
         (r"\begin{pmatrix} 1 \\ 2 \end{pmatrix}", r"\begin{pmatrix} 1 \\ \frac{4}{2} \end{pmatrix}", True),
