@@ -29,7 +29,7 @@ from amt.sandbox.local import LocalJudge
 from amt.sandbox.runner import Input
 
 _INCLUDE = re.compile(r"^[ \t]*#[ \t]*include[ \t]*[<\"]", re.MULTILINE)
-_FENCE = re.compile(r"[ \t]{0,3}(`{3,}|~{3,})[ \t]*([^\s`{]*)[^`]*")
+_FENCE = re.compile(r"([ \t]*)(`{3,}|~{3,})[ \t]*([^\s`{]*)[^`]*")
 
 # --- the program -----------------------------------------------------------------------------------------
 
@@ -48,17 +48,18 @@ def last_program(text: str, languages: frozenset[str]) -> tuple[str, str] | None
 
 
 def _blocks(text: str) -> Iterator[tuple[str, str]]:
-    fence, label, lines = None, "", []
-    for line in text.splitlines():
+    """A block in a list item is indented: as much is taken from each line, and its last fence stands no deeper."""
+    fence, indent, label, lines = None, 0, "", []
+    for line in text.replace("\r\n", "\n").split("\n"):
         match = _FENCE.fullmatch(line)
         if fence is None:
             if match:
-                fence, label, lines = match.group(1), match.group(2).lower(), []
-        elif match and match.group(1).startswith(fence) and not match.group(2):
+                fence, indent, label, lines = match.group(2), len(match.group(1)), match.group(3).lower(), []
+        elif match and match.group(2).startswith(fence) and not match.group(3) and len(match.group(1)) <= indent + 3:
             yield label, "\n".join(lines) + "\n"
             fence = None
         else:
-            lines.append(line)
+            lines.append(line[len(line[:indent]) - len(line[:indent].lstrip(" \t")) :])
 
 
 # --- the tests -------------------------------------------------------------------------------------------

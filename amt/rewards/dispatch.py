@@ -66,12 +66,13 @@ def reward_kind(query: dict[str, Any]) -> Kind:
 
 
 def canaries() -> dict[Kind, list[tuple[dict[str, Any], str, float]]]:
-    """A right and a wrong (query, response) with the reward each must get, by kind; for the reward model see below."""
+    """Right and wrong (query, response) with the reward each must get, by kind; for the reward model see below."""
 
     def response(answer: str) -> str:
         return f"<think>t</think><answer>{answer}</answer>"
 
     math = {"category": "math", "ground_truth": "\\frac{\\sqrt{2}}{2}"}
+    inequality = {"category": "math", "ground_truth": "x \\ge 3"}
     cases = [{"args": [[3, 1, 2]], "expected": [1, 2, 3]}]
     code = {"category": "code", "tests": json.dumps({"kind": "call", "entry_point": "f", "cases": cases})}
     wanted = {
@@ -84,6 +85,9 @@ def canaries() -> dict[Kind, list[tuple[dict[str, Any], str, float]]]:
         "math": [
             (math, response("\\boxed{1/\\sqrt{2}}"), 1.0),
             (math, response("\\boxed{\\sqrt{2}/3}"), 0.0),
+            # Left to math_verify, which must answer, too.
+            (inequality, response("\\boxed{x \\geq 3}"), 1.0),
+            (inequality, response("\\boxed{x > 3}"), 0.0),
         ],
         "code": [
             (code, response("\n```python\ndef f(x):\n    return sorted(x)\n```\n"), 1.0),

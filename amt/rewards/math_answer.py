@@ -33,6 +33,8 @@ from amt.rewards.verdict import PASSED, Verdict, failed
 log = logging.getLogger(__name__)
 
 _BOX = re.compile(r"\\(?:boxed|fbox|box)(?![A-Za-z])\s*")
+_SPACE = re.compile(r"\s*")
+_BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
 _BARE = re.compile(r"[^\s{}$]+")  # the 5 of "\boxed 5"
 _NUMBER = re.compile(r"([+-]?)(?:(\d{1,3}(?:,\d{3})+|\d*\.?\d+)|(\d+)/(\d+)|(\d*)\\frac\{(\d+)\}\{(\d+)\})", re.ASCII)
 _LONGEST_NUMBER = 200
@@ -58,39 +60,39 @@ def last_boxed(text: str) -> str | None:
     Braces nest, `\{` and `\}` do not count as braces, and `\boxed 5` holds the next word. A box that holds
     nothing but a box is unwrapped.
     """
-    content = None
+    closing = _closing_braces(text)
+    start = end = None  # of the content
     position = 0
     while box := _BOX.search(text, position):
         position = box.end()
-        if text.startswith("{", position):
-            end = _closing_brace(text, position)
-            if end is not None:
-                content, position = text[position + 1 : end].strip(), end + 1
-        elif bare := _BARE.match(text, position):
-            content, position = bare.group().rstrip(".,;"), bare.end()
-    if content is None:
+        if position in closing:
+            start, end = position + 1, closing[position]
+            position = end + 1
+        elif not text.startswith("{", position) and (bare := _BARE.match(text, position)):
+            start, end = position, position + len(bare.group().rstrip(".,;"))
+            position = bare.end()
+    if start is None:
         return None
-    inner = _BOX.match(content)
-    if inner and content.startswith("{", inner.end()) and _closing_brace(content, inner.end()) == len(content) - 1:
-        return last_boxed(content)
-    return content
+    while (inner := _BOX.match(text, _skip_space(text, start), end)) and inner.end() in closing:
+        if text[closing[inner.end()] + 1 : end].strip():
+            break
+        start, end = inner.end() + 1, closing[inner.end()]
+    return text[start:end].strip()
 
 
-def _closing_brace(text: str, opening: int) -> int | None:
-    depth = 0
-    position = opening
-    while position < len(text):
-        character = text[position]
-        if character == "\\":
-            position += 1
-        elif character == "{":
-            depth += 1
-        elif character == "}":
-            depth -= 1
-            if depth == 0:
-                return position
-        position += 1
-    return None
+def _skip_space(text: str, position: int) -> int:
+    return _SPACE.match(text, position).end()
+
+
+def _closing_braces(text: str) -> dict[int, int]:
+    """{place of each brace that is closed: place where it is}."""
+    opened, closing = [], {}
+    for brace in _BRACE.finditer(text):
+        if brace.group() == "{":
+            opened.append(brace.start())
+        elif brace.group() == "}" and opened:
+            closing[opened.pop()] = brace.start()
+    return closing
 
 
 def quick_verdict(gold: str, answer: str) -> bool | None:
@@ -224,13 +226,15 @@ class MathGrader:
         verdicts: list[Verdict | None] = [None] * len(pairs)
         asked: dict[tuple[str, str], list[int]] = {}
         for number, pair in enumerate(pairs):
+            if max(map(len, pair)) > _LONGEST:
+                same = pair[0] == pair[1]
+                verdicts[number] = PASSED if same else failed(f"longer than {_LONGEST} characters")
+                continue
             gold, value = (_join_digits(normal(side)) for side in pair)
             value = without_currency(gold, value)
             quick = quick_verdict(gold, value)
             if quick is not None:
                 verdicts[number] = PASSED if quick else failed("another value")
-            elif max(len(gold), len(value)) > _LONGEST:
-                verdicts[number] = failed(f"longer than {_LONGEST} characters")
             elif reason := objection(gold, value):
                 verdicts[number] = failed(reason)
             else:

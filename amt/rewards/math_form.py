@@ -10,9 +10,16 @@ import re
 from collections.abc import Callable
 from fractions import Fraction
 
+from amt.rewards.math_units import other_unit
+
 # --- notation --------------------------------------------------------------------------------------------
 
 _ASCII = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | {0x3000: " ", 0x2212: "-", ord("~"): " "}
+_ASCII |= {0x2013: "-", ord("∞"): "\\infty ", ord("²"): "^{2}", ord("³"): "^{3}"}
+_ASCII |= {ord(sign): f"\\frac{{{above}}}{{{below}}}" for sign, above, below in ("½12", "⅓13", "⅔23", "¼14", "¾34")}
+_ROOT = re.compile(r"√\s*(?:\{([^{}]*)\}|\(([^()]*)\)|(\d+|[A-Za-z]))")
+_UPRIGHT = re.compile(r"\\(?:mathrm|text|textrm|operatorname)\s*\{\s*([ie])\s*\}")
+_SPACES = re.compile(r"\s{2,}")
 _SAME = {"\\varnothing": "\\emptyset", "\\lvert": "|", "\\rvert": "|", "\\vert": "|", "\\mid": "|", "\\dfrac": "\\frac"}
 _SAME |= {"\\tfrac": "\\frac", "\\cfrac": "\\frac"}
 _RENAMED = re.compile("(?:" + "|".join(re.escape(name) for name in _SAME) + ")(?![A-Za-z])")
@@ -27,7 +34,9 @@ _LONGEST_REPETEND = 50
 
 def normal(value: str) -> str:
     r"""The value in the notation that math_verify reads right: 0.\overline{3} and 3.2e5 as fractions, \frac12 in
-    braces, ASCII for full-width characters."""
+    braces, LaTeX for what Unicode has a sign for, one space where there are many."""
+    value = _UPRIGHT.sub(r"\1", _ROOT.sub(lambda match: rf"\sqrt{{{match[1] or match[2] or match[3]}}}", value))
+    value = _SPACES.sub(" ", value)
     value = _RENAMED.sub(lambda match: _SAME[match.group()], value.translate(_ASCII))
     value = _DOLLARS_BETWEEN.sub(r" \1 ", _COLOUR.sub("", value))
     value = _SHORT_FRACTION.sub(lambda match: f"\\frac{{{match[1]}}}" + (f"{{{match[2]}}}" if match[2] else ""), value)
@@ -260,4 +269,46 @@ def _between_numbers(value: str) -> str:
     return " ".join(side[places[0] : places[-1]] for side, places in zip(sides, digits) if places)
 
 
-_RULES: tuple[Callable[[str, str], str | None], ...] = (_strange, _misplaced, _denied, _interrupted)
+_WORDS_BETWEEN = re.compile(
+    r"\d[\s~]*(?:\\text\s*\{(?!\W*(?:and|or)\W*\})[^{}]*\}|(?!(?:and|or)\b)[A-Za-z]+)[\s~]*(?=\d)", re.ASCII
+)
+_ORDER_OF_LETTERS = re.compile(r"[A-Za-z]{4,}|(?=.*\d)(?:[A-Z][a-z]?_?\{?\d*\}?){2,}", re.ASCII)
+_ALONE = re.compile(r"\s*\\text\s*\{([^{}]*)\}\s*|(.*)", re.DOTALL)
+_TERM = re.compile(r"[-+*/^\d]|\\(?:cdot|times|frac|sqrt)|(?<![A-Za-z])[a-z]{2,3}(?![A-Za-z])", re.ASCII)
+
+
+def _rearranged(gold: str, answer: str) -> str | None:
+    """3 ft 4 in and 4 ft 3 in, ABCD and BDAC, CO2 and C2O: products to math_verify, whose factors may change places."""
+    if _WORDS_BETWEEN.search(_COMMAND.sub(_keep_text, gold)) and _numbers(gold) != _numbers(answer):
+        return "other numbers, or in another order"
+    letters = [(match[1] or match[2] or "").strip() for match in map(_ALONE.fullmatch, (gold, answer))]
+    if all(map(_ORDER_OF_LETTERS.fullmatch, letters)):
+        first, second = (re.sub(r"[_{}]", "", one) for one in letters)
+        if first != second and sorted(first) == sorted(second):
+            return "another order of letters"
+    return None
+
+
+def _keep_text(command: re.Match) -> str:
+    return command.group() if command[1] == "text" else " = "
+
+
+def _numbers(value: str) -> list[str]:
+    return re.findall(r"\d+(?:\.\d+)?", value)
+
+
+def _of_other_units(gold: str, answer: str) -> str | None:
+    return "another unit" if other_unit(gold, answer) else None
+
+
+def _one_side(gold: str, answer: str) -> str | None:
+    """12 for 3x+4y=12: of an equation that names no value its right side is none."""
+    left, equals, right = gold.partition("=")
+    if not equals or "=" in right or "=" in answer or _letters(answer):
+        return None
+    return "no equation" if any(_letters(side) and _TERM.search(side) for side in (left, right)) else None
+
+
+_RULES: tuple[Callable[[str, str], str | None], ...] = (
+    _strange, _misplaced, _denied, _interrupted, _rearranged, _of_other_units, _one_side,
+)  # fmt: skip

@@ -25,6 +25,8 @@ _SHORT = re.compile(r"\\([dt]?frac|sqrt)\s*(\d)(?:\s*(\d))?(?!\d)", re.ASCII)
 r"""\frac12 and \sqrt3. Of more digits it takes one or two, which not everybody means."""
 _THOUSANDS = re.compile(r"(?<![\d.,])\d{1,3}(?:\{,\}\d{3}|,\\!\s*\d{3})+(?![\d,])", re.ASCII)
 _TWO_WAYS = re.compile(r"[(\[]?\s*(-?\d+(?:,\d+)+)\s*[)\]]?", re.ASCII)
+_COMMAS = re.compile(r"(?<![\d.,])\d{1,3}(?:,\d{3})+(?![\d,])", re.ASCII)
+_LISTING = re.compile(r"[(\[]|\\\{|,(?!\d{3})|[^\d],|,\d{4}")
 _UNIT = re.compile(
     r"(?:\\?\s|~|\\,)*\\(?:text|textrm|textnormal|mbox|mathrm)\s*\{([A-Za-z\s./]+)\}(?:\s*\^\s*(?:[23]|\{\s*[23]\s*\}))?\s*$",
     re.ASCII,
@@ -34,7 +36,7 @@ _MATRIX = re.compile(r"\s*\\begin\{([pb])matrix\}(.+)\\end\{\1matrix\}\s*", re.D
 _BASED = re.compile(r"(-?)\s*([0-9A-F]+)_\{?(\d{1,2})\}?\s*", re.ASCII)
 _UNION = re.compile(r"\\cup(?![A-Za-z])")
 _MIXED = re.compile(r"(-?)\s*(\d{1,9})\s*\\[dt]?frac\s*\{\s*(\d{1,9})\s*\}\s*\{\s*(\d{1,9})\s*\}", re.ASCII)
-_LISTED = re.compile(r"\s*,?\s*\\text\s*\{\s*,?\s*(?:or|and)\s*\}")
+_LISTED = re.compile(r",? ?\\text\s*\{\s*,?\s*(?:or|and)\s*\}")
 _EITHER = re.compile(r"\\(?:pm|mp)(?![A-Za-z])")
 _RATIO = re.compile(r"(-?)\s*(\d{1,9})\s*:\s*(\d{1,9})", re.ASCII)
 _PERCENT = re.compile(r"\\?%\s*$")
@@ -58,14 +60,17 @@ _ENDS = (None, "+", "-", ",", ")", "]", "}", "\\}")
 _INFINITE = {("\\infty",): math.inf, ("+", "\\infty"): math.inf, ("-", "\\infty"): -math.inf}
 _LONGEST_DIGITS = 40
 _SCALES = frozenset(
-    "hundred hundreds thousand thousands million millions billion billions trillion trillions dozen dozens score pair "
-    "pairs half halves third thirds quarter quarters percent percentage cent percents percentile squared cubed times "
-    "factorial mod modulo base negative minus plus pi root and k K M".split()
+    "tenth tenths hundredth hundredths half halves third thirds quarter quarters dozen dozens score pair pairs hundred "
+    "hundreds thousand thousands lakh lakhs million millions crore crores billion billions trillion trillions percent "
+    "percentage percents percentile squared cubed times factorial mod modulo base negative minus plus pi root "
+    "and k K M".split()
 )
 """Words behind a number that make it another."""
 _LONGEST = 120
 _EXACT = 1e6
 """Beyond it a float's digits may not tell two integers apart after some steps."""
+_SMALLEST = 1e-3
+"""Below it something that counts may be lost beside a larger number."""
 _LARGEST = 1e100
 _LARGEST_EXPONENT = 200
 _ERROR = 1e-12
@@ -138,16 +143,18 @@ class _Reader:
         self.rooted = False
         self.divided = False
         self.largest = 0.0
+        self.functions = False
+        self.smallest = 1.0
 
     def value(self) -> Value:
         kind, parts = self._kind_and_parts()
-        if self._peek() is not None:
-            raise _NotRead
+        if self._peek() is not None or (self.functions and "e" in self.letters):
+            raise _NotRead  # ln e is no letter's, and e^x not its power
         return Value(
             kind,
             tuple(parts),
             letters=frozenset(self.letters),
-            exact=self.exact and self.largest <= _EXACT,
+            exact=self.exact and self.largest <= _EXACT and self.smallest >= _SMALLEST,
             rooted=self.rooted,
             divided=self.divided,
             spelled=self.spelled,
@@ -205,6 +212,7 @@ class _Reader:
         self.largest = max(self.largest, abs(first), abs(second))
         if not self.largest <= _LARGEST:
             raise _NotRead
+        self.smallest = min(self.smallest, abs(first) or 1.0, abs(second) or 1.0)
         try:
             third = work(*(value[2] for value in values))
         except (ZeroDivisionError, OverflowError, ValueError):
@@ -224,6 +232,8 @@ class _Reader:
     def _product(self) -> Part:
         product = self._power()
         while (token := self._peek()) not in _ENDS and token != "^":
+            if token[0] in _DIGITS and self.tokens[self.position - 1] in _POINTS[0]:
+                raise _NotRead  # 3 ft 4 in
             if token == "/":
                 self._next()
                 product = self._quotient(product, self._power)
@@ -244,7 +254,7 @@ class _Reader:
 
     def _function(self, function: Callable[[complex], complex], rooted: bool) -> Part:
         r"""\sin x, \sin(x), \sin^2 x, \sin 5x \cos x. Where what belongs to it is not clear, it is not read."""
-        self.exact = False
+        self.exact, self.functions = False, True
         self.rooted = self.rooted or rooted
         power = (1.0,) * 3
         if self._peek() == "^":
@@ -257,11 +267,12 @@ class _Reader:
             if self._peek() == "^":
                 raise _NotRead
         else:
+            a_number = self._peek() == "\\pi" or (self._peek() or "")[:1] in _DIGITS
             argument = self._power()
-            while (token := self._peek()) not in _ENDS and token not in _FUNCTIONS:
-                if token == "/" or token in _TIMES:
-                    raise _NotRead
+            if a_number and (self._peek() in _POINTS[0] or self._peek() == "\\pi"):
                 argument = self._each(lambda a, b: a * b, argument, self._power())
+            if self._peek() not in _ENDS and self._peek() not in _FUNCTIONS:
+                raise _NotRead
         return self._each(lambda a, n: function(a) ** int(n), argument, power)
 
     def _power(self) -> Part:
@@ -270,13 +281,13 @@ class _Reader:
             return base
         self._next()
         exponent = self._argument()
-        if self._peek() == "^" or any(abs(a) > _LARGEST_EXPONENT for a in exponent):
+        if self._peek() == "^" or not all(abs(a) <= _LARGEST_EXPONENT for a in exponent):
             raise _NotRead
         if all(complex(a).imag == 0 and complex(a).real == round(complex(a).real) for a in exponent):
             return self._each(lambda a, b: a ** round(complex(b).real), base, exponent)
-        if "e" in self.letters or any(complex(a).imag or complex(a).real <= 0 for a in base):
-            raise _NotRead  # e^x is not the letter's power, and the root of -8 is -2 for some
-        self.exact, self.rooted = False, True
+        if any(complex(a).imag or complex(a).real <= 0 for a in base):
+            raise _NotRead  # the root of -8 is -2 for some
+        self.exact, self.rooted, self.functions = False, True, True
         return self._each(lambda a, b: complex(a).real ** b, base, exponent)
 
     def _argument(self) -> Part:
@@ -349,6 +360,8 @@ def readings(text: str) -> tuple[Value, ...]:
     """What a value may be; nothing where that is not known here."""
     name, text = name_and_rest(_THOUSANDS.sub(lambda match: re.sub(r"\D", "", match.group()), text.replace("\\$", "")))
     text = text.rstrip(" .")
+    if (name or not _TWO_WAYS.fullmatch(text)) and len(_COMMAS.findall(text)) == 1 and not _LISTING.search(text):
+        text = _COMMAS.sub(lambda match: match.group().replace(",", ""), text)  # what stands beside it leaves no doubt
     try:
         values = [replace(value, name=name) for value in _read(text)]
         if name and any(value.letters for value in values):
@@ -397,7 +410,7 @@ def _read(text: str) -> Iterator[Value]:
             raise _NotRead
         text = text[: unit.start()] if unit else text
         value = _Reader(_PERCENT.sub("", text)).value()
-        yield replace(value, unit=unit.group(1).strip().rstrip("s.").lower() if unit else "")
+        yield replace(value, unit=unit.group().strip() if unit else "")
         if _PERCENT.search(text):
             yield replace(value, parts=tuple(tuple(at / 100 for at in part) for part in value.parts))
 

@@ -45,8 +45,8 @@ def _same(gold: Value, answer: Value) -> bool | None:
         return None  # words, or matrices of what is not read
     if (gold.unit and answer.unit and gold.unit != answer.unit) or (gold.name and answer.name not in ("", gold.name)):
         return None
-    if gold.letters != answer.letters and (gold.spelled or answer.spelled or "e" in gold.letters ^ answer.letters):
-        return None  # a word, or Euler's number
+    if gold.spelled or answer.spelled or "e" in gold.letters ^ answer.letters:
+        return None  # words, or Euler's number
     if "union" in kinds:
         return _same_union(_merged(gold), _merged(answer))
     if "equation" in kinds:
@@ -147,8 +147,7 @@ def _same_parts(gold: Value, answer: Value) -> bool | None:
         return None
     pairs = [pair for both in zip(gold.parts, answer.parts) for pair in zip(*both)]
     gaps = [_gap(a, b, 0.0) for a, b in pairs]
-    small = any(0 < abs(at) < _SMALL for part in (*gold.parts, *answer.parts) for at in part)
-    return None if small or any(gap >= _SAME for gap in gaps) else True
+    return None if any(gap >= _SAME for gap in gaps) else True
 
 
 def _far(part: Part, other: Part, error: float, everywhere: bool = False) -> bool:

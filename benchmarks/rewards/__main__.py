@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,8 @@ from benchmarks.rewards.measure_code import WORKERS, data_folder, measure_cpp, m
 from benchmarks.rewards.references import read_references
 
 MATH_PER_S = 4000
+MUST_PASS = {"as written": True, "no box": False, "hanging": False}
+"""Of the others a few are right by chance."""
 PYTHON_TESTS_PER_MIN = 20_000
 VS_SUBPROCESS = 10
 ATTACKS = 30
@@ -51,7 +54,8 @@ def measured(name: str, measure: Callable[[], list[Figure]], figures: int = 1) -
 
 
 def math(data: Path, count: int) -> list[Figure]:
-    pairs, kinds = math_pairs(data, count)
+    drawn = math_pairs(data, count)
+    pairs, kinds = [pair[:2] for pair in drawn], Counter(kind for *_, kind in drawn)
     with MathGrader(WORKERS) as grader:
         grader.grade(
             [(r"\log 2", rf"<think>.</think><answer>\boxed{{\log {n}}}</answer>") for n in range(3, 9)]
@@ -61,16 +65,22 @@ def math(data: Path, count: int) -> list[Figure]:
             verdicts += grader.grade(pairs[first : first + TOGETHER["math"]])
         seconds = time.monotonic() - started
         asked = grader.asked - asked
+    wrong = [
+        (gold, verdict.reason)
+        for (gold, _, kind), verdict in zip(drawn, verdicts, strict=True)
+        if kind in MUST_PASS and verdict.passed != MUST_PASS[kind]
+    ]
+    print(f"math: {len(wrong)} judged wrongly of those whose verdict is known beforehand {wrong[:5]}", flush=True)
     undecided = sum(verdict.status != "scored" for verdict in verdicts)
     hung = sum("of CPU" in (verdict.reason or "") for verdict in verdicts)
-    print(f"math: {count} responses in {seconds:.1f} s, no pair twice: {kinds}", flush=True)
+    print(f"math: {count} responses in {seconds:.1f} s, no pair twice: {dict(kinds)}", flush=True)
     print(
         f"math: {1 - asked / count:.1%} decided without math_verify, {hung} comparisons ran into their own limit, "
         f"{undecided} not scored",
         flush=True,
     )
     rate = count / seconds
-    return [Figure(f"{rate:.0f}", rate >= MATH_PER_S and undecided == 0)]
+    return [Figure(f"{rate:.0f}", rate >= MATH_PER_S and undecided == 0 and not wrong)]
 
 
 def python(references: list, submissions: int) -> list[Figure]:

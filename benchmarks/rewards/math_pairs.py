@@ -47,7 +47,10 @@ def spellings(gold: str) -> Iterator[str]:
     yield gold.replace("\\frac", "\\dfrac").replace("\\left", "").replace("\\right", "")
     yield re.sub(r"([+=,])", r" \1 ", gold)
     yield f"\\displaystyle {gold}"
-    yield f"x = {gold}" if "=" not in gold else gold.partition("=")[2].strip()
+    if "=" not in gold:
+        yield f"x = {gold}"
+    elif re.match(r"\s*[A-Za-z]\s*=", gold):
+        yield gold.partition("=")[2].strip()
 
 
 def wrong_values(gold: str, others: list[str], random_order: random.Random) -> Iterator[str]:
@@ -63,20 +66,18 @@ def wrong_values(gold: str, others: list[str], random_order: random.Random) -> I
         yield f"-{gold}"
 
 
-def math_pairs(data: Path, count: int, seed: int = 1) -> tuple[list[tuple[str, str]], dict[str, int]]:
-    """(ground truth, response), and how many of each kind."""
+def math_pairs(data: Path, count: int, seed: int = 1) -> list[tuple[str, str, str]]:
+    """(ground truth, response, kind), in a random order."""
     random_order = random.Random(seed)
     golds = read_golds(data)
     others = [gold for _, gold in golds if not re.fullmatch(r"-?\d+", gold)]
     seen: set[tuple[str, str]] = set()
-    pairs: list[tuple[str, str]] = []
-    kinds = dict.fromkeys([*SHARES, "hanging"], 0)
+    pairs: list[tuple[str, str, str]] = []
     while len(pairs) < count - len(HANGING):
         problem, gold = random_order.choice(golds)
         kind = random_order.choices(list(SHARES), weights=list(SHARES.values()))[0]
         if kind == "no box":
-            pairs.append((gold, _response(problem, f"The answer is {gold}.")))
-            kinds[kind] += 1
+            pairs.append((gold, _response(problem, f"The answer is {gold}."), kind))
             continue
         if kind == "as written" and (gold, gold) in seen:
             kind = "wrong"
@@ -88,13 +89,10 @@ def math_pairs(data: Path, count: int, seed: int = 1) -> tuple[list[tuple[str, s
         if fresh:
             value = random_order.choice(fresh)
             seen.add((gold, value))
-            pairs.append((gold, _response(problem, f"So the answer is\n\\[\\boxed{{{value}}}\\]")))
-            kinds[kind] += 1
-    for value in HANGING:
-        pairs.append(("7", _response("Find it.", f"\\boxed{{{value}}}")))
-        kinds["hanging"] += 1
+            pairs.append((gold, _response(problem, f"So the answer is\n\\[\\boxed{{{value}}}\\]"), kind))
+    pairs += [("7", _response("Find it.", f"\\boxed{{{value}}}"), "hanging") for value in HANGING]
     random_order.shuffle(pairs)
-    return pairs, kinds
+    return pairs
 
 
 def _response(problem: str, answer: str) -> str:

@@ -85,12 +85,12 @@ def test_behaviour_of_calls_and_programs():
 
 
 def test_math_pairs_are_distinct_and_drawn_by_the_seed(real_data):
-    pairs, kinds = math_pairs(real_data, 3000, seed=5)
-    boxed = [(gold, response) for gold, response in pairs if "boxed" in response]
-    assert len(pairs) == sum(kinds.values()) == 3000
+    pairs = math_pairs(real_data, 3000, seed=5)
+    boxed = [(gold, response) for gold, response, _ in pairs if "boxed" in response]
+    assert len(pairs) == 3000
     assert len({(gold, response.partition("boxed")[2]) for gold, response in boxed}) == len(boxed)
-    assert pairs == math_pairs(real_data, 3000, seed=5)[0]
-    assert min(kinds.values()) > 0
+    assert pairs == math_pairs(real_data, 3000, seed=5)
+    assert {kind for *_, kind in pairs} == {"as written", "another spelling", "wrong", "no box", "hanging"}
 
 
 def test_spellings():

@@ -63,6 +63,11 @@ def test_an_assertion_that_a_program_could_forge_judges_nothing(assertion):
         ("```python\na\n```\n```python\nb\n", "a\n"),  # the last complete one
         ("````python\n```\na\n```\n````", "```\na\n```\n"),
         ("~~~python\na\n~~~", "a\n"),
+        ("1. So:\n\n   ```python\n   def f():\n       a\n   ```\n", "def f():\n    a\n"),
+        ("- So:\n    ```python\n    a\n\n    b\n    ```", "a\n\nb\n"),
+        ("```python\ndef f():\n    '''\n    ```\n    '''\n```", "def f():\n    '''\n    ```\n    '''\n"),
+        ("```python\r\na\r\n```", "a\n"),
+        ("```python\n'\x0c\u2028'\n```", "'\x0c\u2028'\n"),
         ("```cpp\nint main() {}\n```", None),
         ("```python\n", None),
         ("a", None),

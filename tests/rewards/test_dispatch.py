@@ -13,6 +13,7 @@ from amt import params
 from amt.errors import InfrastructureError, MissingToolError
 from amt.placement import Placement
 from amt.rewards.dispatch import Grader, canaries, reward_kind
+from amt.rewards.math_answer import MathGrader
 from amt.rewards.reward_model import HEADS, Reading, RewardModel
 from amt.rollout.server import VllmServer
 from tests.sandbox.serving import SETTINGS as SANDBOX
@@ -90,7 +91,7 @@ def test_canaries_grade_one_and_zero():
     assert set(by_kind) == {"math", "code", "instructions"}
     with Grader(SANDBOX, SCORE, Placement()) as grader:
         for kind, probes in by_kind.items():
-            assert sorted(reward for _, _, reward in probes) == [0.0, 1.0]
+            assert {reward for _, _, reward in probes} == {0.0, 1.0}
             judgements = grader.grade([(query, response) for query, response, _ in probes])
             assert [judgement.reward for judgement in judgements] == [reward for _, _, reward in probes]
             assert {judgement.kind for judgement in judgements} == {kind}
@@ -200,6 +201,16 @@ def test_a_reward_server_that_is_gone_is_an_error(tmp_path):
     assert before.status == "scored"
     assert (after.status, after.reward) == ("error", None)
     assert "exit status -9" in after.reason
+
+
+def test_math_processes_that_find_all_answers_different_judge_nothing():
+    query, response = {"category": "math", "ground_truth": "5"}, "<think>.</think><answer>\\boxed{5}</answer>"
+    with Grader(SANDBOX, SCORE, Placement(), None, AT_ONCE) as grader:
+        grader._math.close()
+        grader._math = MathGrader(1, cpu_seconds=1e-4)  # too short for any comparison
+        (judgement,) = grader.grade([(query, response)])
+    assert (judgement.status, judgement.reward) == ("error", None)
+    assert "the math reward is broken" in judgement.reason
 
 
 def test_a_verifier_that_fails_its_canary_judges_nothing():

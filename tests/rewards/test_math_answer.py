@@ -1,6 +1,8 @@
 """Math answers: what is taken out of a response, and what counts as equal. Expectations written by hand."""
 
 import contextlib
+import itertools
+import re
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -10,6 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from amt.rewards.math_answer import MathGrader, choice_letter, last_boxed, quick_verdict
+from amt.rewards.math_form import claims, normal, objection
+from amt.rewards.math_value import same_value
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +49,66 @@ def response(answer: str) -> str:
 )
 def test_last_boxed(text, value):
     assert last_boxed(text) == value
+
+
+def boxed_by_definition(text):
+    """Of the complete boxes that are in no other complete one, the last; a box that holds only a box is that one."""
+    boxes = []
+    for place in re.finditer(r"\\boxed\{", text):
+        depths = list(itertools.accumulate({"{": 1, "}": -1}.get(sign, 0) for sign in text[place.end() - 1 :]))
+        if 0 in depths:
+            boxes.append((place.start(), place.end(), place.end() - 1 + depths.index(0)))
+    outer = [box for box in boxes if not any(start < box[0] < end for start, _, end in boxes)]
+    if not outer:
+        return None
+    _, first, end = outer[-1]
+    inside = text[first:end].strip()
+    whole = re.match(r"\\boxed\{", inside)
+    depths = list(itertools.accumulate({"{": 1, "}": -1}.get(sign, 0) for sign in inside))
+    return boxed_by_definition(inside) if whole and depths.index(0, 6) == len(depths) - 1 else inside
+
+
+@given(st.lists(st.sampled_from([r"\boxed{", "{", "}", "a", " "]), max_size=14).map("".join))
+def test_the_last_box_is_that_of_the_definition(text):
+    assert last_boxed(text) == boxed_by_definition(text)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        r"\boxed{" * 3000 + "5" + "}" * 3000,
+        r"\boxed{" * 8000,
+        r"\boxed{" + "1" * 4400 + r"\%}",
+        r"\boxed{" + "1" * 4400 + "e5}",
+        r"\boxed{" + "1" * 1900 + r".\overline{3}}",
+        r"\boxed{2^{\frac{m-n}{m-n}}}",
+        r"\boxed{x" + " " * 1900 + "y}",
+        r"\boxed{\text{" + " " * 1900 + "y}}",
+        r"\boxed{" + "1," * 900 + "1}",
+        r"\boxed{" + r"\frac{1}{" * 200 + "2" + "}" * 201,
+    ],
+    ids=lambda answer: answer[:20],
+)
+def test_no_answer_breaks_the_grader(grader, answer):
+    """Each is judged, and a right answer beside it is, too; slow ones would run into pytest's own limit."""
+    verdicts = grader.grade([("5", response(answer))] * 20 + [("5", response(r"\boxed{5}"))])
+    assert [verdict.status for verdict in verdicts] == ["scored"] * 21
+    assert verdicts[-1].passed
+    assert verdicts[0].passed is (answer.count("boxed{") == 3000)
+
+
+PIECES = r"""
+\boxed{ \text{ \frac{ \sqrt{ \% e5 \overline{3} 1,000 1/2 3.5 x y \pi \infty ( [ ) ] } { , ; = + - ^ _ \pm \cup ½ √ 2
+""".split()
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=12), st.lists(st.sampled_from(PIECES), max_size=5))
+def test_whatever_is_written_can_be_judged(answer, gold):
+    """All that is done before math_verify is asked, which has processes of its own to break."""
+    gold, answer = normal(" ".join(gold)), normal(" ".join(answer))
+    assert quick_verdict(gold, answer) in (True, False, None)
+    objection(gold, answer)
+    assert all(same_value(gold, claim) in (True, False, None) for claim in claims(gold, answer))
 
 
 @pytest.mark.parametrize(
