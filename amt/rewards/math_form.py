@@ -35,6 +35,8 @@ _LONGEST_REPETEND = 50
 def normal(value: str) -> str:
     r"""The value in the notation that math_verify reads right: 0.\overline{3} and 3.2e5 as fractions, \frac12 in
     braces, LaTeX for what Unicode has a sign for, one space where there are many."""
+    if value.isascii() and value.isdigit():
+        return value  # most are
     value = _UPRIGHT.sub(r"\1", _ROOT.sub(lambda match: rf"\sqrt{{{match[1] or match[2] or match[3]}}}", value))
     value = _SPACES.sub(" ", value)
     value = _RENAMED.sub(lambda match: _SAME[match.group()], value.translate(_ASCII))
