@@ -45,8 +45,27 @@ Compile = Callable[[str, Binds, bytes, tuple[str, ...], str, str, Limits], Execu
 class Toolchain:
     driver: str
     binds: Binds
+    parts: tuple[tuple[str, int, int], ...]
+    """Files that tell one version from another, as they were found: `_version` of each."""
     identity: str
     """Changes with the version of any part."""
+    header: str | None
+    """The file of the header that is precompiled."""
+
+    def check(self) -> None:
+        """
+        Raises:
+            InfrastructureError: it is no longer what was found. What failed meanwhile need not be the program's fault.
+        """
+        for part in self.parts:
+            try:
+                is_same = _version(part[0]) == part
+            except OSError:
+                is_same = False
+            if not is_same:
+                raise InfrastructureError(
+                    f"{part[0]} was removed or changed while {self.driver} was in use: start again."
+                )
 
 
 @functools.cache
@@ -75,11 +94,16 @@ def toolchain(compilation: Compilation) -> Toolchain | None:
         os.path.dirname(os.path.realpath(path)) for path in (*parts[1:3], *libraries) if os.path.isabs(path)
     }
     folders = {path for path in folders if not any(path.startswith(f"{other}/") for other in folders)}
-    versions = [_version(path) for path in (*parts, *libraries) if os.path.isabs(path)]
+    found = [os.path.join(folder, compilation.header) for folder in headers] if compilation.header else []
+    header = next(filter(os.path.isfile, found), None)
+    watched = [*parts, *libraries, *([header] if header else [])]
+    versions = tuple(_version(path) for path in watched if os.path.isabs(path))
     return Toolchain(
         driver=driver,
         binds=tuple((path, path) for path in sorted(folders | {parts[0], *parts[3:]})),
+        parts=versions,
         identity=_digest([ask("--version"), versions]),
+        header=header,
     )
 
 
@@ -134,9 +158,12 @@ class Compiler:
                 f"Install it: apt-get install {compilation.package}"
             )
         with self._lock:  # the first program waits until its compiler has proved to work, and with it all others
-            if language not in self._binds:
-                self._binds[language] = self._prepare(language, compilation, tools)
-        return self._program(language, compilation, tools, self._binds[language], code)
+            binds = self._binds.get(language)
+            # Workers that run keep a precompiled header that others removed from the cache; a new one finds none.
+            if binds is None or not all(os.path.exists(path) for path, _ in binds):
+                tools.check()
+                binds = self._binds[language] = self._prepare(language, compilation, tools)
+        return self._program(language, compilation, tools, binds, code)
 
     def _program(
         self, language: str, compilation: Compilation, tools: Toolchain, binds: Binds, code: str
@@ -149,6 +176,9 @@ class Compiler:
         if kept is not None:
             return kept[1:] if kept[:1] == b"P" else Fault(kept[1:].decode())
         execution = self._compile(language, binds, source, command, compilation.source, "solution", self._limits)
+        tools.check()
+        if include and _blames_header(execution):  # damaged, perhaps: whether the program is at fault shows without it
+            return self._program(f"{language} without header", compilation, tools, tools.binds, code)
         if execution.ended == "exited" and execution.status == 0 and execution.result:
             self._cache.put(key, b"P", execution.result)
             return execution.result
@@ -160,8 +190,10 @@ class Compiler:
     def _prepare(self, language: str, compilation: Compilation, tools: Toolchain) -> Binds:
         """What a compiler sees, once it has compiled a program that is right."""
         binds = tools.binds
-        if compilation.header and self._apart and (header := self._header(language, compilation, tools)):
-            binds = (*binds, (str(header), f"{HEADERS}/{compilation.header}.gch"))
+        if tools.header and self._apart and (header := self._header(language, compilation, tools)):
+            inside = f"{HEADERS}/{compilation.header}"
+            # The precompiled one is read once: at a second #include the compiler opens the file that it is named after.
+            binds = (*binds, (tools.header, inside), (str(header), f"{inside}.gch"))
         include = f"#include <{compilation.header}>\n" if compilation.header else ""
         first = self._program(language, compilation, tools, binds, f"{include}int main() {{ return 0; }}\n")
         if isinstance(first, Fault):
@@ -188,6 +220,10 @@ class Compiler:
         with contextlib.suppress(FileNotFoundError):
             os.utime(path)
         return path if path.exists() else None
+
+
+def _blames_header(execution: Execution) -> bool:
+    return bool(execution.status) and bool(re.search(f"{HEADERS}/|PCH|precompiled header", execution.stderr))
 
 
 def _reason(execution: Execution) -> str:

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -83,6 +84,8 @@ PASSING = {
         'int main() { time_t t = 0; cout << getenv("LANG") << getenv("TZ") << localtime(&t)->tm_hour; }',
         ("", "C.UTF-8UTC0"),
     ),
+    "everything included twice": (f"{ALL}int main() {{ cout << vector{{1}}.size(); }}", ("", "1")),
+    "everything included late": (f"int x;\n{ALL}int main() {{ cout << vector{{1}}.size(); }}", ("", "1")),
     "the judge's macro": ('int main() {\n#ifdef ONLINE_JUDGE\nputs("judge");\n#endif\n}', ("", "judge")),
 }  # fmt: skip
 
@@ -325,6 +328,62 @@ def test_the_precompiled_header_is_used(sandbox):
 
     (execution,) = sandbox.map(compile, [f"{ALL}int main() {{}}\n".encode()])
     assert execution.stderr.splitlines()[0] == "! /headers/bits/stdc++.h.gch"
+
+
+def header_in(cache):
+    return max(cache.iterdir(), key=lambda path: path.stat().st_size)
+
+
+ONE = "int main() { cout << 1; }"
+
+
+@pytest.fixture(scope="module")
+def with_header(tmp_path_factory):
+    """A sandbox with a cache of its own, and in it a precompiled header."""
+    cache = tmp_path_factory.mktemp("with_header")
+    with Sandbox(LIMITS, workers=1, compiling=Compiling(10.0, 1024, cache)) as sandbox:
+        assert verdict(sandbox, ALL + ONE, ("", "1")) == ("passed", None)
+        assert header_in(cache).stat().st_size > 10_000_000
+        yield sandbox, cache
+
+
+def test_a_precompiled_header_that_is_removed_is_made_anew(with_header):
+    sandbox, cache = with_header
+    removed = header_in(cache)
+    removed.unlink()
+    assert verdict(sandbox, f"{ALL}// 2\n{ONE}", ("", "1")) == ("passed", None)
+    with Sandbox(LIMITS, workers=1, compiling=sandbox.compiling) as another:
+        assert verdict(another, f"{ALL}// 3\n{ONE}", ("", "1")) == ("passed", None)
+    removed.unlink()
+    sandbox.map(lambda runner, _: sandbox._drop("cpp compiler"), [None])  # its next worker has to see it
+    assert verdict(sandbox, f"{ALL}// 4\n{ONE}", ("", "1")) == ("passed", None)
+    assert removed.exists()
+
+
+def test_a_damaged_precompiled_header_costs_no_verdict(with_header):
+    sandbox, cache = with_header
+    os.truncate(header_in(cache), 1_000_000)
+    assert verdict(sandbox, f"{ALL}// 5\n{ONE}", ("", "1")) == ("passed", None)
+    outcome, reason = verdict(sandbox, f"{ALL}// 5\nint main() {{ cout << x; }}", ("", "1"))
+    assert outcome == "failed"
+    assert "'x' was not declared" in reason
+    header_in(cache).unlink()
+
+
+def test_a_toolchain_that_changes_in_use_is_no_verdict(monkeypatch, tmp_path):
+    """Not even on a program that does not compile."""
+    with Sandbox(LIMITS, workers=1, compiling=Compiling(5.0, 512, tmp_path / "cache")) as sandbox:
+        assert verdict(sandbox, ECHO, ("y", "y"), language="c") == ("passed", None)
+        part = tmp_path / "as"
+        part.write_text("")
+        tools = compiling.toolchain(LANGUAGES["c"].compilation)
+        tools = replace(tools, parts=(*tools.parts, compiling._version(str(part))))
+        monkeypatch.setattr(compiling, "toolchain", lambda _: tools)
+        assert load(sandbox, "int main(void) { return x; }", "c").startswith("does not compile: ")
+        part.unlink()
+        outcome, reason = verdict(sandbox, "int main(void) { return y; }", ("", ""), language="c")
+        assert outcome == "error"
+        assert f"{part} was removed or changed" in reason
 
 
 def test_a_missing_compiler_is_no_verdict(monkeypatch, tmp_path):
