@@ -36,6 +36,10 @@ CACHE_BYTES = 2 << 30
 HEADER_LIMITS = Limits(cpu_seconds=120, wall_seconds=600, memory_mb=4096, output_bytes=240 << 20)
 """Of precompiling a header: nothing of it was written by a model."""
 HEADERS = "/headers"
+FOR_MEMORY = (
+    "as the kernel does where memory runs out. Give the machine more, or fewer workers (sandbox_workers in the file "
+    "that AMT_PLACEMENT names, --workers of a server)."
+)
 
 Compile = Callable[[str, Binds, bytes, tuple[str, ...], str, str, Limits], Execution]
 """(name of the worker, what it sees, source, command, source file, output file, limits) → what became of it."""
@@ -179,11 +183,13 @@ class Compiler:
         tools.check()
         if include and _blames_header(execution):  # damaged, perhaps: whether the program is at fault shows without it
             return self._program(f"{language} without header", compilation, tools, tools.binds, code)
+        if _is_killed(compilation, execution):
+            raise InfrastructureError(f"A process of {tools.driver} was killed, {FOR_MEMORY}")
         if execution.ended == "exited" and execution.status == 0 and execution.result:
             self._cache.put(key, b"P", execution.result)
             return execution.result
         fault = Fault(f"does not compile: {_reason(execution)}")
-        if not _is_of_the_machine(execution):
+        if execution.ended not in ("wall_limit", "killed"):  # it may end otherwise next time
             self._cache.put(key, b"F", fault.encode())
         return fault
 
@@ -234,9 +240,11 @@ def _reason(execution: Execution) -> str:
     return (errors or said or [f"exit status {execution.status}"])[0][:200]
 
 
-def _is_of_the_machine(execution: Execution) -> bool:
-    """Whether it may end otherwise next time: it was slow by the clock, or killed for want of memory."""
-    return execution.ended in ("wall_limit", "killed") or "Killed signal terminated" in execution.stderr
+def _is_killed(compilation: Compilation, execution: Execution) -> bool:
+    """Whether the driver says that a process of its was killed, which neither compiler nor program can do. It says
+    nothing else then; messages on a program name a file and a line, even where the program chooses their words."""
+    told = rf"{re.escape(compilation.compiler)}: fatal error: Killed signal terminated program \S+\s+"
+    return re.fullmatch(rf"{told}compilation terminated\.\s*", execution.stderr) is not None
 
 
 class Cache:

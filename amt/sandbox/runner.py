@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from amt.errors import InfrastructureError
-from amt.sandbox.compiling import PROGRAM_BYTES, WALL_FACTOR, Compiler, Fault, toolchain
+from amt.sandbox.compiling import FOR_MEMORY, PROGRAM_BYTES, WALL_FACTOR, Compiler, Fault, toolchain
 from amt.sandbox.execution import Execution, Input, Limits
 from amt.sandbox.isolation import Binds, isolation
 from amt.sandbox.languages import LANGUAGES
@@ -143,15 +143,17 @@ class Sandbox:
     def _run(self, name: str, kind: Kind, binds: Binds, run: Run) -> Execution:
         """Run something on this thread's worker of that name.
 
-        Running into the wall limit or being killed may be the machine's doing: such a run is made once more, and
-        the second counts, because a program can do both by itself.
+        Running into the wall limit or being killed may be the machine's doing: such a run is made once more. The second
+        wall limit counts, because a program can do that by itself. It cannot send SIGKILL, under the filter.
 
         Raises:
-            InfrastructureError: the worker died or went silent; the next test gets a new one.
+            InfrastructureError: the worker died or went silent, the next test gets a new one; or it was killed twice.
         """
         execution = self._run_once(name, kind, binds, run)
-        if execution.ended == "wall_limit" or (execution.ended, execution.status) == ("killed", -signal.SIGKILL):
+        if execution.ended == "wall_limit" or _is_killed(execution):
             execution = self._run_once(name, kind, binds, run)
+        if _is_killed(execution) and (kind == "compiler" or self._isolation.filters[kind]):
+            raise InfrastructureError(f"A run was killed from outside, and so was the next, {FOR_MEMORY}")
         return execution
 
     def _run_once(self, name: str, kind: Kind, binds: Binds, run: Run) -> Execution:
@@ -177,6 +179,10 @@ class Sandbox:
         worker.stop()
         with contextlib.suppress(ValueError):
             self._started.remove(worker)
+
+
+def _is_killed(execution: Execution) -> bool:
+    return (execution.ended, execution.status) == ("killed", -signal.SIGKILL)
 
 
 class Runner:

@@ -3,14 +3,17 @@
 Without g++ and gcc these tests fail with the command that installs them.
 """
 
+import contextlib
 import os
 import re
 import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
+import psutil
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -384,6 +387,33 @@ def test_a_toolchain_that_changes_in_use_is_no_verdict(monkeypatch, tmp_path):
         outcome, reason = verdict(sandbox, "int main(void) { return y; }", ("", ""), language="c")
         assert outcome == "error"
         assert f"{part} was removed or changed" in reason
+
+
+KILLED = "gcc: fatal error: Killed signal terminated program cc1"
+
+
+def test_a_killed_compiler_is_no_verdict(impatient):
+    """It runs nothing of the program's: whatever kills it comes from outside."""
+    assert load(impatient, "int main() {}") is None
+    slow = f"{BOMBS['constexpr loop']}\n// {time.time_ns()}"  # not one of the cache
+    with ThreadPoolExecutor(1) as thread:
+        result = thread.submit(verdict, impatient, slow, ("", ""))
+        while not result.done():
+            for process in psutil.Process().children(recursive=True):
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    if process.name() == "cc1plus":
+                        process.kill()
+            time.sleep(0.02)
+        outcome, reason = result.result()
+    assert outcome == "error"
+    assert re.match(r"A process of \S+ was killed", reason)
+    assert verdict(impatient, slow, ("", ""))[0] == "failed"
+
+
+def test_a_program_cannot_say_that_its_compiler_was_killed(apart):
+    for end in ("", "\\ncompilation terminated.", "\\ncompilation terminated.\\n"):
+        code = f'#line 1 "{KILLED}{end}"\n#include "{KILLED}"\n'
+        assert load(apart, code, "c").startswith("does not compile: ")
 
 
 def test_a_missing_compiler_is_no_verdict(monkeypatch, tmp_path):
