@@ -43,6 +43,8 @@ CHECK_LIMIT_S = 10.0
 SILENT_CHECKS = 3
 """Looks in a row without an answer that tell a machine that is gone from one that is busy."""
 BACKOFF_S, BACKOFF_CAP_S = 0.2, 10.0
+LONGEST_PAUSE_S = 60.0
+"""Most that a full server is left alone for, whatever it asks."""
 CONNECT_S = 10.0
 TICK_S = 0.25
 NOT_ASKED = "it was not asked yet"
@@ -313,7 +315,7 @@ class SandboxClient:
                 raise _Elsewhere("errors", f"{server.address}: {fault}")
             return judged
         if status == 429:
-            pause = max(BACKOFF_S, retry_after_s(headers.get("Retry-After")))
+            pause = min(max(BACKOFF_S, retry_after_s(headers.get("Retry-After"))), LONGEST_PAUSE_S)
             raise _Elsewhere("busy", told, is_sick=False, pause_s=pause * random.uniform(1, 1.25))
         if status in (401, 408, 409, 503):  # of another key or code, or stopping
             raise _Elsewhere("lost", told)

@@ -127,7 +127,7 @@ def read_request(body: bytes) -> tuple[Submission, SubmissionLimits, str]:
     if content.language not in LANGUAGES:
         raise MalformedError(f"language: {content.language!r} is none of {', '.join(sorted(LANGUAGES))}")
     for name, value in asdict(content.limits).items():
-        if not (value > 0 and math.isfinite(value)):
+        if not 0 < value < math.inf:  # no NaN either; integers may be beyond any float
             raise MalformedError(f"limits.{name}: {value} is no limit")
     for number, case in enumerate(cases):
         if fault := _misfit(case):

@@ -337,3 +337,13 @@ def test_a_busy_server_is_left_alone_for_as_long_as_it_asks(misbehaving):
         assert client.judge([echo(), echo()]) == [VERDICT, VERDICT]
     assert len(came) == 3
     assert came[1] - came[0] >= 2.0
+
+
+@pytest.mark.parametrize("asked", ["1e9", "inf", "Fri, 31 Dec 9999 23:59:59 GMT"])
+def test_no_server_is_left_alone_for_ever(misbehaving, monkeypatch, asked):
+    monkeypatch.setattr("amt.sandbox.client.LONGEST_PAUSE_S", 0.5)
+    address, planned, came = misbehaving
+    planned.append((429, b"full", [("Retry-After", asked)]))
+    with asking(address) as client:
+        assert client.judge([echo()]) == [VERDICT]
+    assert len(came) == 2

@@ -124,6 +124,11 @@ def test_the_form_that_others_may_write_by_hand_is_read():
     assert (limits, version) == (SubmissionLimits(1, 2.0, 256, 1000, 10, 512), "x")
 
 
+def test_a_limit_may_be_an_integer_beyond_any_float():
+    """A server compares it with its own bounds."""
+    assert read_request(json.dumps(change(["limits", "memory_mb"], 10**400)).encode())[1].memory_mb == 10**400
+
+
 def change(path, value):
     content = good()
     inner = content
