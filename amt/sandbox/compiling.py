@@ -17,6 +17,7 @@ import shutil
 import subprocess
 import tempfile
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -33,6 +34,8 @@ PROGRAM_BYTES = 64 << 20
 WALL_FACTOR = 4
 """Time by the clock that a compilation may take, in CPU time limits."""
 CACHE_BYTES = 2 << 30
+UNFINISHED_S = 3600
+"""Age at which a file that is being written is taken for that of a writer that was killed."""
 HEADER_LIMITS = Limits(cpu_seconds=120, wall_seconds=600, memory_mb=4096, output_bytes=240 << 20)
 """Of precompiling a header: nothing of it was written by a model."""
 HEADERS = "/headers"
@@ -288,11 +291,14 @@ class Cache:
             log.warning("sandbox: %s keeps no compiled program: %s", self.folder, error)
 
     def _shrink(self) -> None:
-        """Remove what was not used for longest until the folder keeps its bound; a file of a killed writer is one."""
-        found = []
+        """Remove what killed writers left, and what was not used for longest until the folder keeps its bound."""
+        found, long_ago = [], time.time_ns() - UNFINISHED_S * 10**9
         for entry in os.scandir(self.folder):
             with contextlib.suppress(FileNotFoundError):  # another process removes too
                 facts = entry.stat(follow_symlinks=False)
+                if entry.name.startswith("writing-") and facts.st_mtime_ns < long_ago:
+                    os.unlink(entry.path)
+                    continue
                 found.append((facts.st_mtime_ns, facts.st_size, entry.path))
         total = sum(size for _, size, _ in found)
         for _, size, path in sorted(found):

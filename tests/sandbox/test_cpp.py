@@ -304,6 +304,21 @@ def test_the_cache_is_bounded_and_forgets_what_is_not_used(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["0", *map(str, range(22, 30))])
 
 
+def test_what_a_killed_writer_left_goes_after_an_hour(tmp_path):
+    """Killed between writing and renaming."""
+    code = "import os, signal, sys\nfrom pathlib import Path\nfrom amt.sandbox.compiling import Cache\n"
+    code += (
+        "os.replace = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\nCache(Path(sys.argv[1])).put('k', b'P', b'x')"
+    )
+    assert subprocess.run([sys.executable, "-c", code, str(tmp_path)]).returncode == -signal.SIGKILL
+    (left,) = tmp_path.iterdir()
+    Cache(tmp_path).put("1", b"P", b"x")
+    assert left.exists()  # its writer may live
+    os.utime(left, (time.time() - 4000, time.time() - 4000))
+    Cache(tmp_path).put("2", b"P", b"x")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["1", "2"]
+
+
 def test_an_unwritable_cache_is_no_error(tmp_path, caplog):
     (tmp_path / "cache").write_text("in the way")
     with Sandbox(LIMITS, workers=1, compiling=Compiling(5.0, 512, tmp_path / "cache" / "x")) as sandbox:
