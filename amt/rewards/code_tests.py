@@ -196,7 +196,7 @@ class CodeGrader:
             languages = frozenset(LANGUAGES if cases[tests][0].given.kind == "stdin" else {PYTHON})
             program = None if answer is None else last_program(answer, languages)
             if program is None:
-                named = "Python" if languages == {PYTHON} else " or ".join(sorted(languages))
+                named = "Python" if languages == {PYTHON} else "Python, C or C++"
                 verdicts[number] = failed(NO_ANSWER if answer is None else f"no complete {named} block in the answer")
             else:
                 jobs.setdefault((tests, *program), []).append(number)

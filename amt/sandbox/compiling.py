@@ -75,13 +75,17 @@ class Toolchain:
                 )
 
 
-@functools.cache
 def toolchain(compilation: Compilation) -> Toolchain | None:
     """The compiler on this machine, None if it is not installed.
 
     Raises:
         InfrastructureError: it is there and does not work.
     """
+    return _toolchain(replace(compilation, flags=(), link=()))
+
+
+@functools.cache
+def _toolchain(compilation: Compilation) -> Toolchain | None:
     driver = shutil.which(compilation.compiler)
     if driver is None:
         return None

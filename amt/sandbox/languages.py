@@ -36,23 +36,31 @@ class Language:
 _GNU = ("-O2", "-w", "-fmax-errors=1", "-fdiagnostics-color=never", "-DONLINE_JUDGE")
 _STATIC = ("-static", "-s")
 
+
+def _cpp(standard: str) -> Compilation:
+    return Compilation(
+        "solution.cpp", "g++", "g++", (standard, *_GNU), _STATIC, back_end="cc1plus", header="bits/stdc++.h"
+    )
+
+
+def _c(standard: str) -> Compilation:
+    return Compilation("solution.c", "gcc", "gcc", (standard, *_GNU), (*_STATIC, "-lm"), back_end="cc1")
+
+
 PYTHON = "python"
+# A standard that a label names is a language of its own: programs of one need not compile under another.
 LANGUAGES: dict[str, Language] = {
     PYTHON: Language(frozenset({"python", "python3", "py", "py3"})),
-    "cpp": Language(
-        frozenset({"cpp", "c++", "cxx", "cc", "cplusplus", "cpp11", "cpp14", "cpp17", "cpp20", "c++11", "c++14"})
-        | frozenset({"c++17", "c++20", "g++"}),
-        Compilation(
-            "solution.cpp", "g++", "g++", ("-std=gnu++20", *_GNU), _STATIC, back_end="cc1plus", header="bits/stdc++.h"
-        ),
-    ),
-    "c": Language(
-        frozenset({"c", "c99", "c11", "c17", "gcc"}),
-        Compilation("solution.c", "gcc", "gcc", ("-std=gnu17", *_GNU), (*_STATIC, "-lm"), back_end="cc1"),
-    ),
+    "cpp": Language(frozenset({"cpp", "c++", "cxx", "cc", "cplusplus", "g++", "cpp20", "c++20"}), _cpp("-std=gnu++20")),
+    "cpp17": Language(frozenset({"cpp17", "c++17"}), _cpp("-std=gnu++17")),
+    "cpp14": Language(frozenset({"cpp14", "c++14"}), _cpp("-std=gnu++14")),
+    "cpp11": Language(frozenset({"cpp11", "c++11"}), _cpp("-std=gnu++11")),
+    "c": Language(frozenset({"c", "gcc", "c17"}), _c("-std=gnu17")),
+    "c11": Language(frozenset({"c11"}), _c("-std=gnu11")),
+    "c99": Language(frozenset({"c99"}), _c("-std=gnu99")),
 }
 
 
 def language_of(label: str) -> str | None:
-    """The language that a fenced block is labelled with, e.g. "python" for "py3"; None for any other."""
+    """The language that a fenced block is labelled with, e.g. "cpp17" for "C++17"; None for any other."""
     return next((name for name, language in LANGUAGES.items() if label.lower() in language.labels), None)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from amt.placement import Placement
 from amt.rewards.code_tests import BadTestsError, CodeGrader, last_program, read_tests
 from amt.sandbox.comparison import same_output, same_value
+from amt.sandbox.languages import LANGUAGES
 from benchmarks.rewards.grader_cases import CASES, SETTINGS
 from benchmarks.rewards.grader_cases.case import SQUARE, SUM, answered, asserts
 
@@ -82,7 +83,7 @@ def test_last_program(text, code):
     [
         ("```cpp\na\n```", "cpp"),
         ("```C++\na\n```", "cpp"),
-        ("```c++17\na\n```", "cpp"),
+        ("```c++17\na\n```", "cpp17"),
         ("```cc title=x\na\n```", "cpp"),
         ("```c\na\n```", "c"),
         ("```python\na\n```\n```cpp\na\n```", "cpp"),
@@ -94,7 +95,7 @@ def test_last_program(text, code):
     ],
 )
 def test_the_language_of_a_program(text, language):
-    found = last_program(text, frozenset({"python", "cpp", "c"}))
+    found = last_program(text, frozenset(LANGUAGES))
     assert (found and found[0]) == language
 
 

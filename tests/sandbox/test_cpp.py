@@ -46,9 +46,36 @@ def load(sandbox, code, language="cpp"):
     return sandbox.map(lambda runner, code: runner.load(language, code), [code])[0]
 
 
-@pytest.mark.parametrize("label", ["cpp", "C++", "cxx", "cc", "cpp17", "c++20"])
+@pytest.mark.parametrize("label", ["cpp", "C++", "cxx", "cc", "cpp20", "c++20"])
 def test_labels(label):
     assert language_of(label) == "cpp"
+
+
+MACROS = {"c++11": "201103L", "C++14": "201402L", "cpp17": "201703L", "c++20": "202002L", "cpp": "202002L"}
+MACROS_OF_C = {"c99": "199901L", "c11": "201112L", "c17": "201710L", "c": "201710L"}
+
+
+@pytest.mark.parametrize("label", MACROS)
+def test_a_label_says_the_standard(label, sandbox):
+    """The language's own macro, with the values of the standards' texts."""
+    code = f"#include <iostream>\nint main() {{ std::cout << (__cplusplus == {MACROS[label]}); }}"
+    assert verdict(sandbox, code, ("", "1"), language=language_of(label)) == ("passed", None)
+
+
+@pytest.mark.parametrize("label", MACROS_OF_C)
+def test_a_label_says_the_standard_of_c(label, sandbox):
+    code = f"#include <stdio.h>\nint main(void) {{ putchar('0' + (__STDC_VERSION__ == {MACROS_OF_C[label]})); }}"
+    assert verdict(sandbox, code, ("", "1"), language=language_of(label)) == ("passed", None)
+
+
+def test_what_a_later_standard_forbids_compiles_under_its_own(sandbox):
+    """ssize is std's since C++20, and u8 text is of another type."""
+    code = (
+        f"{ALL}template <class T> int ssize(const T& v) {{ return v.size(); }}\n"
+        'int main() { string s = u8"x"; vector<int> v(7); cout << ssize(v) << s; }'
+    )
+    assert verdict(sandbox, code, ("", "7x"), language=language_of("c++17")) == ("passed", None)
+    assert verdict(sandbox, code, ("", "7x"))[0] == "failed"
 
 
 def test_the_languages_of_this_machine_are_known(sandbox):
@@ -435,7 +462,7 @@ def test_a_missing_compiler_is_no_verdict(monkeypatch, tmp_path):
     """bubblewrap stays found."""
     with Sandbox(LIMITS, workers=1, compiling=Compiling(5.0, 512, tmp_path)) as sandbox:
         monkeypatch.setenv("PATH", str(tmp_path))
-        compiling.toolchain.cache_clear()
+        compiling._toolchain.cache_clear()
         try:
             assert sandbox.languages == ("python",)
             outcome, reason = verdict(sandbox, ECHO, ("y", "y"))
@@ -443,4 +470,4 @@ def test_a_missing_compiler_is_no_verdict(monkeypatch, tmp_path):
             assert "apt-get install g++" in reason
             assert verdict(sandbox, "print(input())", ("y", "y"), language="python") == ("passed", None)
         finally:
-            compiling.toolchain.cache_clear()
+            compiling._toolchain.cache_clear()
