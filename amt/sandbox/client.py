@@ -23,6 +23,7 @@ import aiohttp
 from pydantic import ValidationError
 
 from amt import params
+from amt.sandbox.compiling import compilers
 from amt.sandbox.judging import Judged, Submission
 from amt.sandbox.local import limits_of
 from amt.sandbox.wire import Health, MalformedError, code_version, read_judged, request_body
@@ -75,6 +76,8 @@ class _Server:
     """By the loop's clock: its queue was full."""
     jobs: dict[_Job, asyncio.Task] = field(default_factory=dict)
     """In flight."""
+    not_for: dict[str, str] = field(default_factory=dict)
+    """Why it is not asked in a language."""
     look: asyncio.Event = field(default_factory=asyncio.Event)
     """Set: look at it now."""
 
@@ -83,6 +86,10 @@ class _Server:
         """Submissions that it may be sent now."""
         workers, queue = self.health.workers, self.health.queue
         return min(IN_FLIGHT_PER_WORKER * workers, workers + queue) - len(self.jobs)
+
+    @property
+    def languages(self) -> set[str]:
+        return self.health.languages.keys() - self.not_for.keys()
 
     @property
     def load(self) -> float:
@@ -126,6 +133,7 @@ class SandboxClient:
         """All without a verdict."""
         self._usable_at: dict[str, float] = {}
         """When a language last had a server, by the loop's clock."""
+        self._compilers = compilers()
         code_version()  # of the code that runs, whatever happens to its files later
         self._loop = asyncio.new_event_loop()
         self._is_busy = asyncio.Event()
@@ -207,14 +215,14 @@ class SandboxClient:
         now = self._loop.time()
         usable = [server for server in self._servers if server.fault is None]
         for server in usable:
-            self._usable_at.update(dict.fromkeys(server.health.languages, now))
+            self._usable_at.update(dict.fromkeys(server.languages, now))
         unsent: list[_Job] = []
         while self._queue:
             free = [server for server in usable if server.paused_until <= now and server.room > 0]
             if not free:
                 break
             job = self._queue.popleft()
-            able = [server for server in usable if job.submission.language in server.health.languages]
+            able = [server for server in usable if job.submission.language in server.languages]
             # Where it failed last is asked only if there is no other, not because the others are busy.
             able = [server for server in able if server is not job.avoid] or able
             if ready := [server for server in able if server in free]:
@@ -239,7 +247,8 @@ class SandboxClient:
 
     def _no_server(self, language: str) -> Judged:
         faults = "\n".join(
-            f"  {server.address}: {server.fault or f'it runs no {language}'}" for server in self._servers
+            f"  {server.address}: {server.fault or server.not_for.get(language, f'it runs no {language}')}"
+            for server in self._servers
         )
         told = (
             f"No sandbox server could judge {language} for {self._down_s:g} s:\n{faults}\nStart them (amt sandbox "
@@ -355,6 +364,7 @@ class SandboxClient:
                 if server.fault is not None:
                     log.info("sandbox server %s: %d workers, %s", server.address, health.workers, health.tier)
                 server.health, server.fault, failed = health, None, 0
+                server.not_for = self._other_compilers(health)
                 self._dispatch()
             elif not is_silent or silent >= SILENT_CHECKS or server.fault is not None:
                 failed += 1
@@ -387,6 +397,15 @@ class SandboxClient:
         if not health.admits:
             return health, "it wants another key: set AMT_SANDBOX_KEY here to what it has there", False
         return health, health.fault or self._unprotected(health.tier), False
+
+    def _other_compilers(self, health: Health) -> dict[str, str]:
+        """Those that would give other verdicts than this machine's. Where it has none there is nothing to compare."""
+        own = self._compilers
+        return {
+            language: f"its compiler of {language} is {version!r}, the one here {own[language]!r}: install the same"
+            for language, version in health.languages.items()
+            if own.get(language, version) != version
+        }
 
     def _unprotected(self, tier: str) -> str | None:
         if tier.startswith("unprotected") and not self._allow_unprotected:

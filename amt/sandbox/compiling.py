@@ -51,6 +51,8 @@ Compile = Callable[[str, Binds, bytes, tuple[str, ...], str, str, Limits], Execu
 @dataclass(frozen=True)
 class Toolchain:
     driver: str
+    version: str
+    """The first line of what the driver says of itself."""
     binds: Binds
     parts: tuple[tuple[str, int, int], ...]
     """Files that tell one version from another, as they were found: `_version` of each."""
@@ -97,6 +99,7 @@ def _toolchain(compilation: Compilation) -> Toolchain | None:
         raise InfrastructureError(
             f"{driver} lacks {', '.join(missing)}. Install all of it: apt-get install {compilation.package}"
         )
+    version = ask("--version")
     language = "c++" if compilation.source.endswith("pp") else "c"
     searched = ask("-E", "-v", "-x", language, os.devnull).partition("search starts here:\n#include")[2]
     headers = [line.strip() for line in searched.splitlines() if line.startswith(" /")]
@@ -113,9 +116,24 @@ def _toolchain(compilation: Compilation) -> Toolchain | None:
         driver=driver,
         binds=tuple((path, path) for path in sorted(folders | {parts[0], *parts[3:]})),
         parts=versions,
-        identity=_digest([ask("--version"), versions]),
+        version=version.partition("\n")[0],
+        identity=_digest([version, versions]),
         header=header,
     )
+
+
+def compilers() -> dict[str, str]:
+    """The languages that can be judged on this machine, with the version of its compiler; "" where none is needed.
+
+    Raises:
+        InfrastructureError: a compiler is there and does not work.
+    """
+    found = {name: one.compilation and toolchain(one.compilation) for name, one in LANGUAGES.items()}
+    return {
+        name: tools.version if tools else ""
+        for name, tools in found.items()
+        if tools or LANGUAGES[name].compilation is None
+    }
 
 
 def _ask(driver: str, *question: str) -> str:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from amt.errors import InfrastructureError
-from amt.sandbox.compiling import FOR_MEMORY, PROGRAM_BYTES, WALL_FACTOR, Compiler, Fault, toolchain
+from amt.sandbox.compiling import FOR_MEMORY, PROGRAM_BYTES, WALL_FACTOR, Compiler, Fault, compilers
 from amt.sandbox.execution import Execution, Input, Limits
 from amt.sandbox.isolation import Binds, isolation
 from amt.sandbox.languages import LANGUAGES
@@ -92,11 +92,7 @@ class Sandbox:
     @property
     def languages(self) -> tuple[str, ...]:
         """Those of amt.sandbox.languages whose compilers are installed here."""
-        return tuple(
-            name
-            for name, language in LANGUAGES.items()
-            if language.compilation is None or toolchain(language.compilation)
-        )
+        return tuple(compilers())
 
     def map(self, judge: Callable[["Runner", T], object], items: Iterable[T]) -> list:
         """[judge(runner, item)] over all workers, in order."""

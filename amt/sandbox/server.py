@@ -27,6 +27,7 @@ from fastapi import FastAPI, HTTPException, Request, Response
 from starlette.requests import ClientDisconnect
 
 from amt.errors import InfrastructureError
+from amt.sandbox.compiling import compilers
 from amt.sandbox.execution import Execution, Input
 from amt.sandbox.judging import Case, Judged, Submission, judge
 from amt.sandbox.languages import PYTHON
@@ -82,7 +83,7 @@ class Slots:
 
     def __init__(self, sandbox: Sandbox, settings: Settings):
         self._sandbox, self._settings = sandbox, settings
-        self._languages = sorted(sandbox.languages)
+        self._languages = compilers()
         self.metrics = Metrics(lambda: self.running, lambda: self.waiting, lambda: sandbox.workers_lost)
         self.running = self.waiting = 0
         self._turns = asyncio.Semaphore(settings.workers)

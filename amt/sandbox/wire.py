@@ -40,7 +40,8 @@ class Health(BaseModel):
     """Whether the key that was shown is the right one."""
     tier: str
     """See amt.sandbox.runner."""
-    languages: list[str]
+    languages: dict[str, str]
+    """With the versions of their compilers; see amt.sandbox.compiling.compilers."""
     workers: int = Field(ge=1)
     queue: int = Field(ge=0)
     """Most submissions that wait."""

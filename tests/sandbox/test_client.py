@@ -9,7 +9,7 @@ import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import psutil
@@ -241,8 +241,8 @@ def test_closing_ends_what_waits(nobody):
 
 VERDICT = Judged("passed", None, 2, 0.5, "bubblewrap+seccomp")
 HEALTH = Health(
-    fault=None, admits=True, tier="bubblewrap+seccomp", languages=["python"], workers=1, queue=0, running=0, waiting=0,
-    maximum=asdict(LIMITS), code=code_version(),
+    fault=None, admits=True, tier="bubblewrap+seccomp", languages={"python": ""}, workers=1, queue=0, running=0,
+    waiting=0, maximum=asdict(LIMITS), code=code_version(),
 )  # fmt: skip
 
 
@@ -346,4 +346,18 @@ def test_no_server_is_left_alone_for_ever(misbehaving, monkeypatch, asked):
     planned.append((429, b"full", [("Retry-After", asked)]))
     with asking(address) as client:
         assert client.judge([echo()]) == [VERDICT]
+    assert len(came) == 2
+
+
+def test_a_server_with_another_compiler_is_asked_in_other_languages_only(misbehaving, monkeypatch):
+    """Verdicts are those of this machine, where it has the compiler."""
+    told = HEALTH.model_copy(update={"languages": {"python": "", "cpp": "g++ 99", "c": "gcc 98"}})
+    monkeypatch.setitem(globals(), "HEALTH", told)
+    monkeypatch.setattr("amt.sandbox.client.compilers", lambda: {"python": "", "cpp": "g++ 12"})
+    address, _, came = misbehaving
+    with asking(address, down_s=0.5) as client:
+        assert client.judge([echo(), replace(echo(), language="c")]) == [VERDICT] * 2
+        (judged,) = client.judge([replace(echo(), language="cpp")])
+    assert judged.outcome == "error"
+    assert f"{address}: its compiler of cpp is 'g++ 99', the one here 'g++ 12'" in judged.reason
     assert len(came) == 2

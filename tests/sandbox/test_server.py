@@ -87,7 +87,9 @@ def test_health_says_what_the_server_is(one):
         "fault": None, "admits": True, "tier": "bubblewrap+seccomp", "languages": told["languages"],
         "workers": 1, "queue": 1, "running": 0, "waiting": 0, "code": code_version(),
     }  # fmt: skip
-    assert "python" in told["languages"]
+    assert told["languages"]["python"] == ""
+    first_line = subprocess.run(["g++", "--version"], capture_output=True, text=True).stdout.splitlines()[0]
+    assert told["languages"]["cpp"] == told["languages"]["cpp17"] == first_line
 
 
 def test_metrics_count_what_was_judged():
