@@ -171,7 +171,7 @@ MATH_OWNER = """
 import psutil
 from amt.rewards.math_answer import MathGrader
 grader = MathGrader(cpu_seconds=50.0)
-grader.compare([(r"\\sin(x)", r"\\cos(x)")])
+grader.compare([(r"\\arctan(x)", r"\\arcsin(x)")])
 print(*[child.pid for child in psutil.Process().children(recursive=True)], flush=True)
 grader.compare([("5", "9^{9^{9^9}}")])
 """

@@ -50,7 +50,7 @@ ENDED = (
     wrong("endless output", SUM, "while True:\n    print(7)", "output_limit"),
     wrong("reads more than there is", SUM, "for _ in range(3):\n    input()\nprint(7)", "EOFError"),
     wrong("too much memory", SUM, "x = bytearray(10**9)\nprint(7)", "MemoryError"),
-    wrong("kills itself", SQUARE, "import os\ndef f(x):\n    os.kill(os.getpid(), 9)", "killed"),
+    wrong("kills itself", SQUARE, "import os\ndef f(x):\n    os.kill(os.getpid(), 9)", "Operation not permitted"),
     wrong("abort", SUM, "import os\nprint(7, flush=True)\nos.abort()", "killed"),
     wrong("endless recursion", SQUARE, "def f(x):\n    return f(x)", "RecursionError"),
     wrong("syntax error", SQUARE, "def f(x)\n    return x", "SyntaxError"),
