@@ -24,6 +24,7 @@ import ctypes
 import errno
 import fcntl
 import gc
+import io
 import json
 import marshal
 import math
@@ -39,6 +40,8 @@ import threading
 import time
 import traceback
 import types
+import weakref
+from collections.abc import Callable
 
 PRELUDE = """
 from string import *
@@ -446,45 +449,79 @@ def _open_standard_streams() -> None:
 
 def _run(request: dict) -> int:
     """Run the program to its end as an interpreter would; its exit status."""
-    kind = request["kind"]
     # A main block is for programs that read standard input; behind a call it stays out.
-    name = "__main__" if kind == "stdin" else "solution"
-    module = types.ModuleType(name)
-    module.__dict__["__builtins__"] = builtins
-    sys.modules[name] = module
+    name = "__main__" if request["kind"] == "stdin" else "solution"
+    sys.modules[name] = types.ModuleType(name)
+    vars(sys.modules[name])["__builtins__"] = builtins
     sys.argv = ["solution.py"]
-    result = None
+    result = b""
     try:
-        code = _code()
-        if kind == "call":
-            entry_point, args = json.loads(_content(0))
-            os.ftruncate(0, 0)
-        exec(code, module.__dict__)
-        if kind == "call":
-            arguments = json.loads(args) if args.startswith("[") else ast.literal_eval(args)
-            value = _entry_point(module, entry_point)(*arguments)
-            result = json.dumps({"value": _typed(value, 200)})
+        result = _result(sys.modules[name], request["kind"])
         status = 0
     except SystemExit as exit:
         status = _exit_status(exit.code)
     except BaseException:
         status = 1
         traceback.print_exc(limit=-3)
-    try:
-        threading._shutdown()
-        atexit._run_exitfuncs()
-        module.__dict__.clear()  # files that the program left open are flushed
-        gc.collect()
-        for stream in (sys.stdout, sys.__stdout__):
-            stream.flush()
-    except BaseException:
+    if not _finalized(name):
         status = status or 120
-        traceback.print_exc(limit=-3)
-    if result is not None and status == 0:
-        data = memoryview(result.encode())
-        while data:
-            data = data[os.write(3, data) :]
+    if status == 0:
+        _write(3, result)
     return status
+
+
+def _result(module: types.ModuleType, kind: str) -> bytes:
+    """Run the program, and call what is to be called: JSON of the typed value, else nothing."""
+    code = _code()
+    if kind == "stdin":
+        exec(code, module.__dict__)
+        return b""
+    entry_point, args = json.loads(_content(0))
+    os.ftruncate(0, 0)
+    exec(code, module.__dict__)
+    arguments = json.loads(args) if args.startswith("[") else ast.literal_eval(args)
+    value = _entry_point(module, entry_point)(*arguments)
+    return json.dumps({"value": _typed(value, 200)}).encode()
+
+
+def _finalized(name: str) -> bool:
+    """End the program's module as Py_FinalizeEx does, in its order; whether what was printed could be written."""
+    for step in (threading._shutdown, atexit._run_exitfuncs):
+        _succeeds(step)
+    # A flush of the program's own may need its names yet.
+    streams = [getattr(sys, name, None) for name in ("stdout", "stderr")]
+    written = [
+        _succeeds(lambda one=stream: one.flush()) for stream in streams if stream is not None and not _is_closed(stream)
+    ]
+    del streams
+    # Objects end and files that it left open are flushed: first with the module's names, then without.
+    module = weakref.ref(sys.modules.pop(name, None) or types.ModuleType(name))
+    gc.collect()
+    if module() is not None:
+        module().__dict__.clear()
+        gc.collect()
+    for stream in (getattr(sys, "stdout", None), sys.__stdout__):
+        if isinstance(stream, io.IOBase):  # ends too, and whether that fails nobody asks
+            with contextlib.suppress(BaseException):
+                stream.flush()
+    return all(written)
+
+
+def _succeeds(step: Callable[[], object]) -> bool:
+    """What goes wrong is printed, and the end goes on."""
+    try:
+        step()
+        return True
+    except BaseException:
+        with contextlib.suppress(BaseException):
+            traceback.print_exc(limit=-3)
+        return False
+
+
+def _is_closed(stream: object) -> bool:
+    with contextlib.suppress(BaseException):
+        return bool(stream.closed)
+    return False
 
 
 def _code() -> types.CodeType:
