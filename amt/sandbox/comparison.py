@@ -11,6 +11,11 @@ from typing import Any
 RELATIVE_TOLERANCE = 1e-6
 ABSOLUTE_TOLERANCE = 1e-9
 
+NESTED = 200
+"""How deep a value may be: as deep as what a worker lets out, and what every walk here has the stack for."""
+_WRITTEN_BITS = 14_000
+"""Of the integers that Python writes in decimal: at most 4300 digits, for it takes quadratic time."""
+
 _FLOAT = re.compile(r"[+-]?(?:\d+\.\d*|\.\d+|\d+(?=[eE]))(?:[eE][+-]?\d+)?", re.ASCII)
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 
@@ -64,12 +69,14 @@ def typed_value(result: bytes) -> Any:
         content = json.loads(result)
         if set(content) != {"value"}:
             raise WrongType("more than a value")
-        return _value(content["value"])
+        return _value(content["value"], NESTED)
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, RecursionError) as error:
         raise WrongType(str(error)) from None
 
 
-def _value(typed: list) -> Any:
+def _value(typed: list, depth: int) -> Any:
+    if not depth:
+        raise WrongType("nested too deeply")
     match typed:
         case ["none"]:
             return None
@@ -84,11 +91,11 @@ def _value(typed: list) -> Any:
         case ["complex", [str(real), str(imaginary)]]:
             return complex(float.fromhex(real), float.fromhex(imaginary))
         case ["list", list(items)]:
-            return [_value(item) for item in items]
+            return [_value(item, depth - 1) for item in items]
         case ["set", list(items)]:
-            return frozenset(_hashable(_value(item)) for item in items)
+            return frozenset(_hashable(_value(item, depth - 1)) for item in items)
         case ["dict", list(items)]:
-            return {_hashable(_value(key)): _value(item) for key, item in items}
+            return {_hashable(_value(key, depth - 1)): _value(item, depth - 1) for key, item in items}
     raise WrongType(f"no typed value: {str(typed)[:80]}")
 
 
@@ -145,7 +152,8 @@ def _sorted_numbers(values: set | frozenset) -> list | None:
 def _same_items(expected: dict, actual: dict) -> bool:
     """Of dicts of equal size."""
     by_key = {_key(key): value for key, value in actual.items()}
-    as_text = {_json_key(key): value for key, value in actual.items()}
+    texts = any(isinstance(key, str) for key in expected)
+    as_text = {_json_key(key): value for key, value in actual.items()} if texts else {}
     for key, value in expected.items():
         found = by_key.get(_key(key), _MISSING)
         if found is _MISSING and isinstance(key, str):
@@ -166,7 +174,9 @@ def _key(value: Any) -> Any:
 
 
 def _json_key(key: Any) -> Any:
-    """What JSON makes of a key."""
+    """What JSON makes of a key; an integer that is too long to be written stays one."""
+    if isinstance(key, int) and key.bit_length() > _WRITTEN_BITS:
+        return key
     if isinstance(key, bool) or key is None:
         return json.dumps(key)
     return str(key) if isinstance(key, int | float) else key

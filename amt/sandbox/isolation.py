@@ -201,10 +201,10 @@ def _namespace_options() -> list[list[str]]:
 
 
 def _runtime() -> list[str]:
-    """Files and directories of the interpreter and the system libraries that it loads."""
+    """Files and directories of the interpreter, the system libraries that it loads, and the locale of programs."""
     base = Path(sys.base_prefix)
     library = Path(os.__file__).parent
-    system = [Path("/usr/lib64"), *Path("/usr/lib").glob("*-linux-gnu*")]
+    system = [Path("/usr/lib64"), *Path("/usr/lib").glob("*-linux-gnu*"), Path("/usr/lib/locale/C.utf8")]
     own = [Path(_interpreter()), library, *(base / "lib").glob("libpython*.so*")]
     return [str(path) for path in dict.fromkeys([*system, *own]) if path.exists()]
 

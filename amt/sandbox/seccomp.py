@@ -1,6 +1,7 @@
 """The seccomp filter of a test: no new processes or programs, no network, no kernel interfaces beyond plain files.
 
-Threads stay allowed (programs start one for a deeper stack), so do pipes and socketpair (asyncio needs it).
+Threads stay allowed (programs start one for a deeper stack), so do pipes, and socketpair with what goes through it
+without an address (asyncio wakes its loop so). Not sendmsg: its address is out of a filter's sight.
 A compiled program must be executed once: from EXECUTABLE, a descriptor that lies above the limit on open files, so that
 the program itself can never put anything there again. A compiler may start processes and programs; it has a PID
 namespace of its own and goes as a whole.
@@ -37,7 +38,7 @@ _SIGNAL_ARGUMENT = {"kill": 1, "tkill": 1, "tgkill": 2, "rt_sigqueueinfo": 1, "r
 
 PROCESSES = "fork vfork execve execveat"
 DENIED = """
-socket connect bind listen accept accept4 sendto recvfrom
+socket connect bind listen accept accept4 sendmsg sendmmsg recvmmsg
 io_uring_setup io_uring_enter io_uring_register io_setup io_submit
 inotify_init inotify_init1 inotify_add_watch flock sync syncfs
 ptrace process_vm_readv process_vm_writev process_madvise process_mrelease kcmp
@@ -98,6 +99,8 @@ def compiled(kind: Kind, *, apart: bool = True) -> bytes | None:
             allowed.add_rule(pyseccomp.ERRNO(errno.ENOSYS), number)
     # Its flags are out of a filter's sight; libc then uses clone.
     allowed.add_rule(pyseccomp.ERRNO(errno.ENOSYS), "clone3")
+    for name in ("sendto", "recvfrom"):  # libc's send and recv are these, with no address
+        allowed.add_rule(refuse, name, pyseccomp.Arg(4, pyseccomp.NE, 0))
     allowed.add_rule(refuse, "socketpair", pyseccomp.Arg(0, pyseccomp.NE, socket.AF_UNIX))
     allowed.add_rule(refuse, "prlimit64", pyseccomp.Arg(0, pyseccomp.NE, 0))  # another process's limits
     with tempfile.TemporaryFile() as file:

@@ -14,6 +14,7 @@ from typing import Any
 
 from amt.errors import InfrastructureError
 from amt.sandbox.execution import Execution, Input, Limits
+from amt.sandbox.zygote import REPLY
 
 GRACE_SECONDS = 20.0
 """How much longer than a test's wall limit a worker may take to answer before it is taken for dead."""
@@ -49,7 +50,7 @@ class Worker:
             raise InfrastructureError(f"A sandbox worker cannot be started: {error}") from None
         try:
             self._send(settings, seccomp_filter)
-            self.hello = self._receive(GRACE_SECONDS)[0]
+            self.hello = self._receive_hello()
         except InfrastructureError:
             self.stop()
             raise
@@ -62,42 +63,43 @@ class Worker:
 
     def run(self, given: Input, limits: Limits) -> tuple[Execution, bool]:
         """One run of the program, and whether the worker is as before."""
-        arguments = {"kind": given.kind, "entry_point": given.entry_point, "args": given.args}
-        return self._run(arguments, given.stdin.encode("utf-8", "surrogatepass"), limits)
+        # Of what is given nothing but its kind is in the request; see the zygote's invariant.
+        data = json.dumps([given.entry_point, given.args]) if given.kind == "call" else given.stdin
+        return self._run({"kind": given.kind}, data.encode("utf-8", "surrogatepass"), limits)
 
     def compile(self, command: tuple[str, ...], source: str, output: str, limits: Limits) -> tuple[Execution, bool]:
         """Run a compiler on the program, which it finds in the file `source`; the result is what it wrote to `output`,
         both in the worker's scratch folder, where it starts."""
         return self._run({"command": command, "source": source, "output": output}, b"", limits)
 
-    def _run(self, arguments: dict[str, Any], stdin: bytes, limits: Limits) -> tuple[Execution, bool]:
-        self._send({"do": "run", "limits": asdict(limits), **arguments}, stdin)
-        reply, output = self._receive(limits.wall_seconds + GRACE_SECONDS)
-        stdout_length, stderr_length, _ = reply["lengths"]
-        if not reply["set_up"]:
-            raise InfrastructureError(
-                f"A test could not be set up: {output[stdout_length:].decode('utf-8', 'replace')}"
-            )
-        if not reply["in_time"]:
+    def _run(self, arguments: dict[str, Any], given: bytes, limits: Limits) -> tuple[Execution, bool]:
+        self._send({"do": "run", "limits": asdict(limits), **arguments}, given)
+        deadline = time.monotonic() + limits.wall_seconds + GRACE_SECONDS
+        reply = REPLY.unpack(self._read(REPLY.size, deadline))
+        set_up, in_time, output_full, status, clean, cpu_seconds, *lengths = reply
+        stdout, stderr, result = (self._read(length, deadline) for length in lengths)
+        if not set_up:
+            raise InfrastructureError(f"A test could not be set up: {stderr.decode('utf-8', 'replace')}")
+        if not in_time:
             ended = "wall_limit"
-        elif reply["cpu_seconds"] > limits.cpu_seconds or (
+        elif cpu_seconds > limits.cpu_seconds or (
             # The kernel's own count, by which it kills, runs a little ahead of what it reports.
-            reply["status"] == -signal.SIGKILL and reply["cpu_seconds"] > 0.8 * limits.cpu_seconds
+            status == -signal.SIGKILL and cpu_seconds > 0.8 * limits.cpu_seconds
         ):
             ended = "cpu_limit"
-        elif reply["output_full"]:
+        elif output_full:
             ended = "output_limit"
         else:
-            ended = "exited" if reply["status"] >= 0 else "killed"
+            ended = "exited" if status >= 0 else "killed"
         execution = Execution(
             ended=ended,
-            status=reply["status"],
-            stdout=output[:stdout_length],
-            stderr=output[stdout_length : stdout_length + stderr_length].decode("utf-8", "replace"),
-            result=output[stdout_length + stderr_length :],
-            cpu_seconds=reply["cpu_seconds"],
+            status=status,
+            stdout=stdout,
+            stderr=stderr.decode("utf-8", "replace"),
+            result=result,
+            cpu_seconds=cpu_seconds,
         )
-        return execution, reply["clean"]
+        return execution, clean
 
     def stop(self) -> None:
         with contextlib.suppress(BrokenPipeError):
@@ -124,11 +126,10 @@ class Worker:
         except BrokenPipeError:
             raise InfrastructureError(f"The sandbox worker ended: {self._last_words()}") from None
 
-    def _receive(self, seconds: float) -> tuple[dict, bytes]:
-        deadline = time.monotonic() + seconds
-        object_length, bytes_length = struct.unpack("!II", self._read(8, deadline))
-        content = json.loads(self._read(object_length, deadline))
-        return content, self._read(bytes_length, deadline)
+    def _receive_hello(self) -> dict:
+        deadline = time.monotonic() + GRACE_SECONDS
+        length, _ = struct.unpack("!II", self._read(8, deadline))
+        return json.loads(self._read(length, deadline))
 
     def _read(self, length: int, deadline: float) -> bytes:
         descriptor = self._process.stdout.fileno()

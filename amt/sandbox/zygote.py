@@ -4,12 +4,16 @@ Of a worker's three kinds, `python` runs programs in the interpreter that it is,
 `compiler` runs a compiler on a source.
 
 This file stands alone (standard library only) and is started by amt.sandbox.runner, as process 1 of its own
-PID namespace where there is one, so that no test can kill it. Messages are frames on its standard input and
-output: the length of a JSON object and the length of the bytes behind it (two big-endian 32-bit numbers), the
-object, the bytes. A program is loaded once, then run on one input after another; a test gets arguments or standard
-input and never the expected value.
+PID namespace where there is one, so that no test can kill it. Messages on its standard input are frames: the length
+of a JSON object and the length of the bytes behind it (two big-endian 32-bit numbers), the object, the bytes. A
+program is loaded once, then run on one input after another; a test gets arguments or standard input and never the
+expected value. The answer is a REPLY, then what was put out.
 
 Each test is a real process: descriptors 0, 1 and 2 are files of its own, 3 takes the result of a call.
+
+Invariant: whatever was in the memory of this process, every later program can read. So no program, nothing that one is
+given and nothing that it puts out enters it: those go from pipe to file and from file to pipe within the kernel
+(splice, sendfile), and only the test's own process reads them. The JSON objects say the same for every program.
 """
 
 import ast
@@ -20,6 +24,7 @@ import ctypes
 import errno
 import fcntl
 import gc
+import io
 import json
 import marshal
 import math
@@ -35,6 +40,8 @@ import threading
 import time
 import traceback
 import types
+import weakref
+from collections.abc import Callable
 
 PRELUDE = """
 from string import *
@@ -71,18 +78,31 @@ PROCESSES = 64  # threads included; without seccomp also the bound of a fork bom
 STDERR_TAIL = 2000
 
 
-class Program:
-    """What runs, as it came, and what is kept of it from one test to the next. Nothing of it is looked at here."""
+REPLY = struct.Struct("!???i?dQQQ")
+"""set up, in time, output limit reached, exit status or minus the signal, clean, CPU seconds, then the lengths in bytes
+of standard output, the end of standard error and the result, which follow."""
 
-    def __init__(self, content: bytes, executable: bool):
+
+class Program:
+    """What runs, in files: as it came and, of a Python program, its code object, marshalled by the first test before
+    anything of it ran. They are sealed: no test can change them."""
+
+    def __init__(self, content: int):
+        fcntl.fcntl(content, fcntl.F_ADD_SEALS, _SEALS)
         self.content = content
-        self.code = b""
-        """Of a Python program: its code object, marshalled by the first test before anything of it ran."""
-        self.descriptor = _sealed(content) if executable else None
+        self.code: int | None = None
+
+    def keep(self, code: int) -> None:
+        """What a test left as code object, if it did."""
+        if fcntl.fcntl(code, fcntl.F_GET_SEALS) == _SEALS:
+            self.code = code
+        else:
+            os.close(code)
 
     def close(self) -> None:
-        if self.descriptor is not None:
-            os.close(self.descriptor)
+        os.close(self.content)
+        if self.code is not None:
+            os.close(self.code)
 
 
 def main() -> None:
@@ -90,7 +110,8 @@ def main() -> None:
     devnull = os.open("/dev/null", os.O_RDWR)
     for descriptor in (0, 1):
         os.dup2(devnull, descriptor)
-    worker, seccomp_filter = _receive(control_in)
+    worker, length = _receive(control_in)
+    worker["filter"] = _read_exactly(control_in, length)
     worker["isolated"] = os.getpid() == 1
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # process 1 ignores every signal that it has no handler for
     if os.getuid() == 0 and worker["uid"] is not None:
@@ -99,6 +120,7 @@ def main() -> None:
         os.setresuid(*[worker["uid"]] * 3)
     pr_set_dumpable = 4
     _prctl(pr_set_dumpable, 0)  # /proc/1 and its memory are closed to the tests
+    worker["empty"] = os.stat(worker["scratch"]).st_size
     os.chdir(worker["scratch"])
     os.environ.clear()
     os.environ.update(ENVIRONMENT, HOME=worker["scratch"], TMPDIR=worker["scratch"])
@@ -108,15 +130,15 @@ def main() -> None:
     gc.collect()
     gc.freeze()
     _send(control_out, {"ready": True, "uid": os.getuid(), "process_id": os.getpid()})
-    program = Program(b"", executable=False)
+    program = Program(_file_in_memory("program"))
     while True:
-        request, data = _receive(control_in)
+        request, length = _receive(control_in)
+        given = _take(control_in, length)
         if request["do"] == "load":
             program.close()
-            program = Program(data, executable=worker["kind"] == "binary")
+            program = Program(given)
         else:
-            reply, output = _test(worker, program, request, data, seccomp_filter, control_in)
-            _send(control_out, reply, output)
+            _test(worker, program, request, given, control_in, control_out)
 
 
 def _import_prelude() -> None:
@@ -127,10 +149,10 @@ def _import_prelude() -> None:
     vars(builtins).update({name: value for name, value in prelude.items() if name not in vars(builtins)})
 
 
-def _receive(descriptor: int) -> tuple[dict, bytes]:
+def _receive(descriptor: int) -> tuple[dict, int]:
+    """The object of a frame, and how many bytes follow."""
     object_length, bytes_length = struct.unpack("!II", _read_exactly(descriptor, 8))
-    content = json.loads(_read_exactly(descriptor, object_length))
-    return content, _read_exactly(descriptor, bytes_length)
+    return json.loads(_read_exactly(descriptor, object_length)), bytes_length
 
 
 def _read_exactly(descriptor: int, length: int) -> bytes:
@@ -144,11 +166,34 @@ def _read_exactly(descriptor: int, length: int) -> bytes:
     return b"".join(parts)
 
 
-def _send(descriptor: int, content: dict, data: bytes = b"") -> None:
+def _send(descriptor: int, content: dict) -> None:
     encoded = json.dumps(content).encode()
-    view = memoryview(struct.pack("!II", len(encoded), len(data)) + encoded + data)
-    while view:
-        view = view[os.write(descriptor, view) :]
+    _write(descriptor, struct.pack("!II", len(encoded), 0) + encoded)
+
+
+def _file_in_memory(name: str) -> int:
+    return os.memfd_create(name, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+
+
+def _take(control_in: int, length: int) -> int:
+    """A new file with the bytes of a frame."""
+    descriptor = _file_in_memory("given")
+    while length:
+        moved = os.splice(control_in, descriptor, length)
+        if not moved:
+            os._exit(0)  # the runner is gone
+        length -= moved
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    return descriptor
+
+
+def _copy(target: int, source: int, offset: int, length: int) -> None:
+    """Put these bytes of a file into a pipe or another file."""
+    while length:
+        moved = os.sendfile(target, source, offset, length)
+        if not moved:
+            raise OSError(f"{length} bytes are missing at {offset} of what was put out")
+        offset, length = offset + moved, length - moved
 
 
 def _prctl(option: int, *arguments: object) -> int:
@@ -164,25 +209,22 @@ def _die_with_parent() -> None:
 # --- one test, seen from outside of it --------------------------------------------------------------------
 
 
-def _test(
-    worker: dict, program: Program, request: dict, stdin: bytes, seccomp_filter: bytes, control_in: int
-) -> tuple[dict, bytes]:
+def _test(worker: dict, program: Program, request: dict, given: int, control_in: int, control_out: int) -> None:
     limits = request["limits"]
-    names = ("stdin", "stdout", "stderr", "result", "set_up", "code")
-    flags = os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING
-    files = [os.memfd_create(name, flags) for name in names]
-    _write(files[0], stdin)
-    os.lseek(files[0], 0, os.SEEK_SET)
+    stdout, stderr, result, set_up = outputs = [
+        _file_in_memory(name) for name in ("stdout", "stderr", "result", "set_up")
+    ]
+    code = _file_in_memory("code") if program.code is None else program.code
     if worker["kind"] == "compiler":
         with open(request["source"], "wb") as source:
-            source.write(program.content)
-    started = time.monotonic()
+            _copy(source.fileno(), program.content, 0, os.fstat(program.content).st_size)
     process_id = os.fork()
     if not process_id:
         if not worker["isolated"]:
             _die_with_parent()
             os.setsid()
-        _child(worker, program, request, seccomp_filter, files)
+        _child(worker, request, [given, *outputs, code, program.content])
+    os.close(given)
     pidfd = os.pidfd_open(process_id)
     waiting = select.poll()
     waiting.register(pidfd, select.POLLIN)
@@ -196,30 +238,30 @@ def _test(
     else:
         _kill(process_id)
     _, status, usage = os.wait4(process_id, 0)
-    wall_seconds = time.monotonic() - started
     os.close(pidfd)
     _reap_all()
-    most = limits["output_bytes"] + 1
-    stdout, stderr, result = (os.pread(number, most, 0) for number in files[1:4])
+    if code != program.code:
+        program.keep(code)
     if worker["kind"] == "compiler":
-        result = _file(request["output"], most)
-    if worker["kind"] == "python" and not program.code and _is_sealed(files[5]):
-        program.code = os.pread(files[5], os.fstat(files[5]).st_size, 0)
-    set_up = os.pread(files[4], 1, 0) == b"1"
-    for number in files:
+        os.close(result)
+        result = _plain_file(request["output"])
+    most = limits["output_bytes"] + 1
+    lengths = [min(os.fstat(number).st_size, most) for number in (stdout, stderr, result)]
+    output_full = max(lengths) >= limits["output_bytes"]
+    tail = max(0, lengths[1] - STDERR_TAIL)
+    lengths[1] -= tail
+    cpu_seconds = usage.ru_utime + usage.ru_stime
+    reply = bytearray(REPLY.size)
+    REPLY.pack_into(
+        *(reply, 0, os.fstat(set_up).st_size > 0, pidfd in ended, output_full),
+        *(os.waitstatus_to_exitcode(status), _empty(worker), cpu_seconds, *lengths),
+    )
+    _write(control_out, reply)
+    reply[:] = bytes(len(reply))  # not even how much it was stays here
+    for number, offset, length in zip((stdout, stderr, result), (0, tail, 0), lengths):
+        _copy(control_out, number, offset, length)
+    for number in (stdout, stderr, result, set_up):
         os.close(number)
-    tail = stderr[-STDERR_TAIL:]
-    reply = {
-        "set_up": set_up,
-        "in_time": pidfd in ended,
-        "status": os.waitstatus_to_exitcode(status),
-        "cpu_seconds": usage.ru_utime + usage.ru_stime,
-        "wall_seconds": wall_seconds,
-        "lengths": [len(stdout), len(tail), len(result)],
-        "output_full": max(len(stdout), len(stderr), len(result)) >= limits["output_bytes"],
-        "clean": _empty(worker["scratch"]),
-    }
-    return reply, stdout + tail + result
 
 
 def _write(descriptor: int, data: bytes) -> None:
@@ -231,26 +273,14 @@ def _write(descriptor: int, data: bytes) -> None:
 _SEALS = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
 
 
-def _sealed(content: bytes) -> int:
-    """A file in memory that holds this and can never be changed; its descriptor."""
-    descriptor = os.memfd_create("program", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-    _write(descriptor, content)
-    fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, _SEALS)
-    return descriptor
-
-
-def _is_sealed(descriptor: int) -> bool:
-    return fcntl.fcntl(descriptor, fcntl.F_GET_SEALS) == _SEALS
-
-
-def _file(path: str, most: int) -> bytes:
-    """The first bytes of a file that a compiler wrote; nothing if it is no plain file."""
-    try:
+def _plain_file(path: str) -> int:
+    """A file that a compiler wrote, opened; an empty one if there is none or it is no plain file."""
+    with contextlib.suppress(OSError):
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except OSError:
-        return b""
-    with open(descriptor, "rb") as file:
-        return file.read(most) if stat.S_ISREG(os.fstat(descriptor).st_mode) else b""
+        if stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return descriptor
+        os.close(descriptor)
+    return _file_in_memory("nothing")
 
 
 def _kill(process_id: int) -> None:
@@ -277,13 +307,30 @@ def _reap_all() -> None:
         pass
 
 
-def _empty(folder: str) -> bool:
-    """Remove what a test left behind; never follows a link. False if something cannot be removed."""
+def _empty(worker: dict) -> bool:
+    """Remove what a test left behind. False if something cannot be removed."""
+    # The size of a folder of a tmpfs grows with every entry. Names too are bytes of the program's: only a process that
+    # ends sees them.
+    if worker["isolated"] and os.stat(worker["scratch"]).st_size == worker["empty"]:
+        return True
+    process_id = os.fork()
+    if not process_id:
+        try:
+            if not worker["isolated"]:
+                _die_with_parent()
+            os._exit(0 if _emptied(worker["scratch"]) else 1)
+        finally:
+            os._exit(1)
+    return os.waitpid(process_id, 0)[1] == 0
+
+
+def _emptied(folder: str) -> bool:
+    """Remove all that is in a folder; never follows a link. False if something cannot be removed."""
     try:
         for entry in os.scandir(folder):
             if entry.is_dir(follow_symlinks=False):
                 os.chmod(entry.path, 0o700)
-                if not _empty(entry.path):
+                if not _emptied(entry.path):
                     return False
                 os.rmdir(entry.path)
             else:
@@ -296,17 +343,18 @@ def _empty(folder: str) -> bool:
 # --- one test, seen from within ---------------------------------------------------------------------------
 
 
-def _child(worker: dict, program: Program, request: dict, seccomp_filter: bytes, files: list[int]) -> None:
-    kind, status = worker["kind"], 1
+def _child(worker: dict, request: dict, files: list[int]) -> None:
+    """Files: what is given, standard output and error, the result, set_up, code object, program."""
+    kind, seccomp_filter, status = worker["kind"], worker["filter"], 1
     try:
         if worker["ruleset"] is not None:
             _confine(worker["ruleset"])
         high = [os.dup(number) for number in files]
-        if program.descriptor is not None:
-            os.dup2(program.descriptor, EXECUTABLE, inheritable=False)
+        if kind == "binary":
+            os.dup2(files[-1], EXECUTABLE, inheritable=False)
         for target, number in enumerate(high):
             os.dup2(number, target, inheritable=target < 4)
-        os.closerange(6, EXECUTABLE)
+        os.closerange(len(files), EXECUTABLE)
         os.closerange(EXECUTABLE + 1, 4096)
         # Elsewhere than in namespaces the owner's own processes would count; the filter forbids new ones anyway.
         _limit(kind, request["limits"], PROCESSES if worker["isolated"] or not seccomp_filter else None)
@@ -321,7 +369,7 @@ def _child(worker: dict, program: Program, request: dict, seccomp_filter: bytes,
         sys.set_int_max_str_digits(0)
         random.seed(0)
         _begin()
-        status = _run(program, request)
+        status = _run(request)
     except BaseException:
         os.write(2, traceback.format_exc().encode())
     finally:
@@ -399,58 +447,100 @@ def _open_standard_streams() -> None:
     sys.stderr = sys.__stderr__ = open(2, "w", 1, encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115
 
 
-def _run(program: Program, request: dict) -> int:
+def _run(request: dict) -> int:
     """Run the program to its end as an interpreter would; its exit status."""
-    kind = request["kind"]
     # A main block is for programs that read standard input; behind a call it stays out.
-    name = "__main__" if kind == "stdin" else "solution"
-    module = types.ModuleType(name)
-    module.__dict__["__builtins__"] = builtins
-    sys.modules[name] = module
+    name = "__main__" if request["kind"] == "stdin" else "solution"
+    sys.modules[name] = types.ModuleType(name)
+    vars(sys.modules[name])["__builtins__"] = builtins
     sys.argv = ["solution.py"]
-    result = None
+    result = b""
     try:
-        exec(_code(program), module.__dict__)
-        if kind == "call":
-            args = request["args"]
-            arguments = json.loads(args) if args.startswith("[") else ast.literal_eval(args)
-            value = _entry_point(module, request["entry_point"])(*arguments)
-            result = json.dumps({"value": _typed(value, 200)})
+        result = _result(sys.modules[name], request["kind"])
         status = 0
     except SystemExit as exit:
         status = _exit_status(exit.code)
     except BaseException:
         status = 1
         traceback.print_exc(limit=-3)
-    try:
-        threading._shutdown()
-        atexit._run_exitfuncs()
-        module.__dict__.clear()  # files that the program left open are flushed
-        gc.collect()
-        for stream in (sys.stdout, sys.__stdout__):
-            stream.flush()
-    except BaseException:
+    if not _finalized(name):
         status = status or 120
-        traceback.print_exc(limit=-3)
-    if result is not None and status == 0:
-        data = memoryview(result.encode())
-        while data:
-            data = data[os.write(3, data) :]
+    if status == 0:
+        _write(3, result)
     return status
 
 
-def _code(program: Program) -> types.CodeType:
+def _result(module: types.ModuleType, kind: str) -> bytes:
+    """Run the program, and call what is to be called: JSON of the typed value, else nothing."""
+    code = _code()
+    if kind == "stdin":
+        exec(code, module.__dict__)
+        return b""
+    entry_point, args = json.loads(_content(0))
+    os.ftruncate(0, 0)
+    exec(code, module.__dict__)
+    arguments = json.loads(args) if args.startswith("[") else ast.literal_eval(args)
+    value = _entry_point(module, entry_point)(*arguments)
+    return json.dumps({"value": _typed(value, 200)}).encode()
+
+
+def _finalized(name: str) -> bool:
+    """End the program's module as Py_FinalizeEx does, in its order; whether what was printed could be written."""
+    for step in (threading._shutdown, atexit._run_exitfuncs):
+        _succeeds(step)
+    # A flush of the program's own may need its names yet.
+    streams = [getattr(sys, name, None) for name in ("stdout", "stderr")]
+    written = [
+        _succeeds(lambda one=stream: one.flush()) for stream in streams if stream is not None and not _is_closed(stream)
+    ]
+    del streams
+    # Objects end and files that it left open are flushed: first with the module's names, then without.
+    module = weakref.ref(sys.modules.pop(name, None) or types.ModuleType(name))
+    gc.collect()
+    if module() is not None:
+        module().__dict__.clear()
+        gc.collect()
+    for stream in (getattr(sys, "stdout", None), sys.__stdout__):
+        if isinstance(stream, io.IOBase):  # ends too, and whether that fails nobody asks
+            with contextlib.suppress(BaseException):
+                stream.flush()
+    return all(written)
+
+
+def _succeeds(step: Callable[[], object]) -> bool:
+    """What goes wrong is printed, and the end goes on."""
+    try:
+        step()
+        return True
+    except BaseException:
+        with contextlib.suppress(BaseException):
+            traceback.print_exc(limit=-3)
+        return False
+
+
+def _is_closed(stream: object) -> bool:
+    with contextlib.suppress(BaseException):
+        return bool(stream.closed)
+    return False
+
+
+def _code() -> types.CodeType:
     """The program's code object. The first test leaves it, sealed, for the others, before anything of it has run."""
-    if program.code:
-        code = marshal.loads(program.code)
-    else:
-        text = program.content.decode("utf-8", "surrogatepass")
+    try:
+        if marshalled := _content(5):
+            return marshal.loads(marshalled)
+        text = _content(6).decode("utf-8", "surrogatepass")
         code = compile(text, "solution.py", "exec", dont_inherit=True)
         with contextlib.suppress(OSError, ValueError, MemoryError):  # too large to be left: each test compiles it
             _write(5, marshal.dumps(code))
             fcntl.fcntl(5, fcntl.F_ADD_SEALS, _SEALS)
-    os.close(5)
-    return code
+        return code
+    finally:
+        os.closerange(5, 7)
+
+
+def _content(descriptor: int) -> bytes:
+    return os.pread(descriptor, os.fstat(descriptor).st_size, 0)
 
 
 def _exit_status(code: object) -> int:

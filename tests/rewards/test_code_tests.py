@@ -3,13 +3,15 @@
 Every case runs in the real sandbox. Without bubblewrap these tests fail with the command that installs it.
 """
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from amt.placement import Placement
 from amt.rewards.code_tests import BadTestsError, CodeGrader, last_program, read_tests
-from amt.sandbox.comparison import same_output, same_value
+from amt.sandbox.comparison import WrongType, same_output, same_value, typed_value
 from amt.sandbox.languages import LANGUAGES
 from benchmarks.rewards.grader_cases import CASES, SETTINGS
 from benchmarks.rewards.grader_cases.case import SQUARE, SUM, answered, asserts
@@ -178,6 +180,10 @@ def test_same_output(expected, printed, same):
         ({"true": 2}, {True: 2}, True),
         ({"1": 1, "2": 2}, {1: 1, "1": 2}, False),
         (2j, 10**400, False),
+        ({"6": 1}, {10**5000: 1}, False),
+        ({10**5000: 1}, {10**5000: 1}, True),
+        ({str(10**4000): 1}, {10**4000: 1}, True),
+        ({"a": 1, "6": 1}, {6: 1, 10**5000: 1}, False),
         (float("nan"), float("nan"), False),
         (float("inf"), float("inf"), True),
     ],
@@ -213,6 +219,58 @@ def test_what_python_finds_unequal_and_holds_no_float_is_not_the_same(expected, 
     if "." not in repr((expected, actual)) and "(" not in repr(expected) + repr(actual) and not holds_nan(expected):
         text_keys = isinstance(expected, dict) or "{" in repr(expected)
         assert not same or expected == actual or text_keys
+
+
+LEAVES = st.one_of(
+    st.just(["none"]),
+    st.booleans().map(lambda value: ["bool", value]),
+    st.integers().map(lambda value: ["int", hex(value)]),
+    st.sampled_from([["int", hex(10**400)], ["int", hex(-(10**5000))]]),
+    st.floats().map(lambda value: ["float", value.hex()]),
+    st.text(max_size=2).map(lambda value: ["str", value]),
+    st.complex_numbers().map(lambda value: ["complex", [value.real.hex(), value.imag.hex()]]),
+    st.sampled_from([["int", "x"], ["str", 1], ["bytes", "0"], ["float", "0x1p9999"], [], None, ["list", "a"]]),
+)
+TYPED = st.recursive(
+    LEAVES,
+    lambda inner: st.one_of(
+        st.tuples(st.sampled_from(["list", "set"]), st.lists(inner, max_size=3)).map(list),
+        st.lists(st.tuples(inner, inner).map(list), max_size=3).map(lambda items: ["dict", items]),
+    ),
+    max_leaves=8,
+)
+
+
+@given(VALUES | st.sampled_from([{"6": 1}, {10**400}, 10**400, 1.0, {1.0}]), TYPED)
+def test_whatever_a_program_forges_is_compared_or_no_value(expected, typed):
+    try:
+        value = typed_value(json.dumps({"value": typed}).encode())
+    except WrongType:
+        return
+    assert same_value(expected, value) in (True, False)
+
+
+@pytest.mark.parametrize("kind", ["list", "set", "dict"])
+@pytest.mark.parametrize("depth", [150, 198, 250, 330, 480, 900])
+def test_what_is_nested_deeply_is_compared_or_no_value(kind, depth):
+    """As a key or a member too: the walks over those have the stack for what the reading let through."""
+    before, behind = ('["dict", [[["int", "0x1"], ', "]]]") if kind == "dict" else ('["list", [', "]]")
+    typed = depth * before + '["none"]' + depth * behind
+    forged = {"list": typed, "dict": f'["dict", [[["none"], {typed}]]]', "set": f'["set", [{typed}]]'}[kind]
+    if depth > 199:
+        with pytest.raises(WrongType):
+            typed_value(f'{{"value": {forged}}}'.encode())
+    else:
+        value = typed_value(f'{{"value": {forged}}}'.encode())
+        assert same_value(value, value)
+        assert not same_value([1], value)
+
+
+def test_a_key_that_cannot_be_written_in_decimal_fails_its_program_alone(grader):
+    tests = {"kind": "call", "entry_point": "f", "cases": [{"args": [3], "expected": {"6": 1}}]}
+    programs = ["def f(n): return {6: 1}", "import math\ndef f(n): return {math.factorial(2000): 1}"]
+    verdicts = grader.grade([(json.dumps(tests), answered(program)) for program in programs])
+    assert [(verdict.status, verdict.passed) for verdict in verdicts] == [("scored", True), ("scored", False)]
 
 
 @given(st.text(), st.text())

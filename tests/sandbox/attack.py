@@ -63,6 +63,8 @@ class Attack:
     then: str = ""
     """Run after it, as another submission: this one has the proof that something was left."""
     cases: tuple[Case, ...] = ()
+    before: str = ""
+    """Of a verdict: a right program, judged on the same cases before it."""
     control: Literal["anyone", "root", "none"] = "anyone"
     """Who can show that it works where nothing protects."""
     why_no_control: str = ""

@@ -63,6 +63,9 @@ def what_got_through(sandbox: Sandbox, attack: Attack) -> str | None:
 def _attempt(runner: Runner, attack: Attack, around: Surroundings) -> str | None:
     try:
         if attack.kind == "verdict":
+            if attack.before:
+                right = judge(runner, Submission(attack.language, attack.before, attack.cases))
+                assert right.outcome == "passed", f"{attack.name}: the right program before it: {right.reason}"
             judged = judge(runner, Submission(attack.language, around.fill(attack.code), attack.cases))
             found = None if judged.outcome == "failed" else f"{judged.outcome}: {judged.reason}"
         else:

@@ -24,6 +24,14 @@ def _printed(name: str, code: str, expected: str = f"{EXPECTED}\n", language: st
     return Attack(f"output: {name}", "forged answers", language, code, kind="verdict", cases=cases, **more)
 
 
+_RIGHT = "print(f'ANSWER {153045607591062 * int(input())}')\n" + "# of some length, as real programs are\n" * 40
+
+
+def _stolen(name: str, code: str, **more) -> Attack:
+    """A program that prints what a right one printed before it, or runs its text."""
+    return _printed(name, code, f"ANSWER {EXPECTED}\n", before=_RIGHT, **more)
+
+
 def _uncontrolled(why: str) -> dict:
     return {"control": "none", "why_no_control": why}
 
@@ -66,6 +74,45 @@ def f(x):
                 if found := re.search(rb'"expected": (\\d{15})', memory.read(end - start)):
                     return int(found[1])
 """
+_LAST_IN_FRAMES = """
+import re, sys
+frame, seen = sys._getframe(), ""
+while frame:
+    seen += repr(frame.f_locals) + repr(frame.f_globals)
+    frame = frame.f_back
+"""
+_LAST_IN_MEMORY = """
+import re
+seen = b""
+with open("/proc/self/mem", "rb", 0) as memory:
+    for line in open("/proc/self/maps"):
+        start, end = (int(n, 16) for n in line.split()[0].split("-"))
+        if " rw" in line and end - start < 1 << 26:
+            memory.seek(start)
+            seen += memory.read(end - start)
+seen = seen.decode("latin-1")
+"""
+_LAST_IN_DESCRIPTORS = """
+import os, re
+seen = b""
+for number in range(4096):
+    for read in (os.pread, lambda n, *_: open(f"/proc/self/fd/{n}", "rb", 0).read()):
+        try:
+            os.set_blocking(number, False)
+            seen += read(number, 1 << 20, 0) or b""
+        except OSError:
+            pass
+seen = seen.decode("latin-1")
+"""
+_RETURN = """
+import os
+def f(x):
+    os.write(3, re.search(r'[{]"value": [[]"int", "0x[0-9a-f]+"[]][}]', seen)[0].encode())
+    os._exit(0)
+"""
+_PRINT = "print(re.search(r'ANSWER [0-9]{15}', seen)[0])"
+_RUN = "exec(re.search(r'print.{4}NSWER .[0-9]{15}[^}]*[}].[)]', seen)[0])"
+
 _PATCHED = """
 import builtins, json, sys
 main = sys.modules["__main__"]
@@ -180,6 +227,19 @@ CALLS = [
         [1],
         **_uncontrolled("it costs a grader time"),
     ),
+    *(
+        _call(
+            f"the last program's result in its {where}",
+            code + _RETURN,
+            before="def f(x): return 153045607591062 * x",
+            **_OWN,
+        )
+        for where, code in (
+            ("frames", _LAST_IN_FRAMES),
+            ("memory", _LAST_IN_MEMORY),
+            ("descriptors", _LAST_IN_DESCRIPTORS),
+        )
+    ),
     _call("true for 1", "def f(x): return True", 1),
 ]
 
@@ -204,6 +264,12 @@ PRINTS = [
     _printed("standard output that is standard input", "import os\nos.dup2(0, 1)"),
     _printed("frames of the harness", "import os\nos.write(1, b'\\0\\0\\0\\x02\\0\\0\\0\\0{}')", **_OWN),
     _printed("verdicts", "print('passed')\nprint('{\"outcome\": \"passed\"}')\nprint('OK')", **_OWN),
+    _stolen("the last program's output in its frames", _LAST_IN_FRAMES + _PRINT, **_OWN),
+    _stolen("the last program's output in its memory", _LAST_IN_MEMORY + _PRINT),
+    _stolen("the last program's output in its descriptors", _LAST_IN_DESCRIPTORS + _PRINT, **_OWN),
+    _stolen("the last program in its frames", _LAST_IN_FRAMES + _RUN, **_OWN),
+    _stolen("the last program in its memory", _LAST_IN_MEMORY + _RUN),
+    _stolen("the last program in its descriptors", _LAST_IN_DESCRIPTORS + _RUN, **_OWN),
     _printed("the file of the expected output", "print(open('@SECRET@').read())", "amt_secret_7c1f\n"),
     _printed("a huge integer", "import sys\nprint('9' * 900_000)", **_uncontrolled("it costs a grader time")),
     _printed(

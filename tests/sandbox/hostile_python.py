@@ -40,6 +40,11 @@ NETWORK = [
     ),
     attack(
         "network",
+        "a message whose address no filter sees",
+        "import socket\na, b = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)\na.sendmsg([b'x'])\nb.recv(1)",
+    ),
+    attack(
+        "network",
         "abstract socket of the host",
         "import socket\nsocket.socket(socket.AF_UNIX).connect('\\0@ABSTRACT@')",
     ),

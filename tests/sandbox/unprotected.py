@@ -128,8 +128,9 @@ def _why_failed(attack: Attack, folder: Path, code: str) -> str | None:
         passed = ended.returncode == 0
     else:
         start = _python if attack.language == "python" else _cpp
-        command, _ = start(folder, code, "")
-        ended = _ended(folder, command, attack.cases[0].given.stdin)
-        lines = zip(ended.stdout.decode().split(), str(attack.cases[0].expected).split())
-        passed = all(printed == expected for printed, expected in lines)
+        command, _ = start(folder, attack.before, code) if attack.before else start(folder, code, "")
+        both = 2 if attack.before else 1
+        ended = _ended(folder, command, both * attack.cases[0].given.stdin)
+        printed, expected = ended.stdout.decode().split(), both * str(attack.cases[0].expected).split()
+        passed = printed == expected if both == 2 else all(p == e for p, e in zip(printed, expected))
     return None if passed else f"status {ended.returncode}: {ended.stdout[-2000:].decode('utf-8', 'replace')}"
