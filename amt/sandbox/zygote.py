@@ -388,7 +388,8 @@ def _execute(kind: str, request: dict) -> None:
         signal.signal(number, signal.SIG_DFL)
     if kind == "compiler":
         _begin()
-        os.execve(request["command"][0], request["command"], os.environ)
+        environment = {**os.environ, "LC_ALL": "C"}  # messages in ASCII, as they are looked through
+        os.execve(request["command"][0], request["command"], environment)
     os.close(3)
     _begin()
     os.execve(EXECUTABLE, ["./solution"], os.environ)
