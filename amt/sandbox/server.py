@@ -133,7 +133,7 @@ class Slots:
         submission: Submission,
         limits: SubmissionLimits,
         gone: Awaitable[Any],
-        start: Callable[[], None] = lambda: None,
+        start: Callable[[], None],
     ) -> Judged:
         """The verdict, on the next free worker.
 
@@ -147,25 +147,31 @@ class Slots:
         left = asyncio.ensure_future(gone)
         try:
             await self._turn(left)
-            nobody_waits = threading.Event()
-            # A slot is free again when its thread is, whatever became of the request.
-            judged = asyncio.wrap_future(
-                self._sandbox.submit(lambda runner: judge(_Stoppable(runner, nobody_waits), submission), limits)
-            )
-            self.running += submission is not PROBE  # which takes no place from anyone
-            start()
-            started = time.monotonic()
-            judged.add_done_callback(lambda done: self._ended(done, submission, started, nobody_waits))
-            try:
-                await asyncio.wait({judged, left}, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                if not judged.done():
-                    nobody_waits.set()
-            if not judged.done():
-                raise HTTPException(499, "The client closed the connection.")
-            return judged.result()
+            return await self._run(submission, limits, left, start)
         finally:
             left.cancel()
+
+    async def _run(
+        self, submission: Submission, limits: SubmissionLimits, left: asyncio.Future, start: Callable[[], None]
+    ) -> Judged:
+        """On the worker whose turn it is."""
+        nobody_waits = threading.Event()
+        # A slot is free again when its thread is, whatever became of the request.
+        judged = asyncio.wrap_future(
+            self._sandbox.submit(lambda runner: judge(_Stoppable(runner, nobody_waits), submission), limits)
+        )
+        self.running += submission is not PROBE  # which takes no place from anyone
+        start()
+        started = time.monotonic()
+        judged.add_done_callback(lambda done: self._ended(done, submission, started, nobody_waits))
+        try:
+            await asyncio.wait({judged, left}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            if not judged.done():
+                nobody_waits.set()
+        if not judged.done():
+            raise HTTPException(499, "The client closed the connection.")
+        return judged.result()
 
     async def _turn(self, left: asyncio.Future) -> None:
         turn = asyncio.ensure_future(self._turns.acquire())
@@ -209,8 +215,9 @@ class Slots:
         """With a probe program, unless one was run lately or all workers are busy."""
         async with self._probing:
             is_known = self._fault is None and time.monotonic() - self._last_good < FRESH_S
-            if not is_known and self.running < self._settings.workers and not self._stopping.is_set():
-                judged = await self.judge(PROBE, PROBE_LIMITS, asyncio.Event().wait())
+            if not is_known and not self._turns.locked() and not self._stopping.is_set():
+                await self._turns.acquire()  # at once: a probe never waits behind submissions
+                judged = await self._run(PROBE, PROBE_LIMITS, asyncio.get_running_loop().create_future(), lambda: None)
                 if judged.outcome != "passed":
                     self._fault = f"a probe program {judged.outcome}: {judged.reason}"
         return Health(

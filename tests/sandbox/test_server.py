@@ -1,5 +1,6 @@
 """A real server as a process of its own: verdicts, refusals, and its end."""
 
+import asyncio
 import json
 import math
 import os
@@ -15,6 +16,8 @@ import psutil
 import pytest
 
 from amt.sandbox.local import LocalJudge
+from amt.sandbox.runner import Sandbox
+from amt.sandbox.server import Settings, Slots
 from amt.sandbox.wire import code_version, request_body
 from tests.sandbox.serving import LIMITS, MIXED, ROOT, SETTINGS, UNISOLATED, echo, server, sleeping, until, verdicts
 
@@ -90,6 +93,26 @@ def test_health_says_what_the_server_is(one):
     assert told["languages"]["python"] == ""
     first_line = subprocess.run(["g++", "--version"], capture_output=True, text=True).stdout.splitlines()[0]
     assert told["languages"]["cpp"] == told["languages"]["cpp17"] == first_line
+
+
+def test_health_waits_behind_no_submission():
+    """At whichever moment of two submissions' arrival it is asked."""
+
+    async def finished_before_health(sandbox: Sandbox, moments: int) -> int:
+        slots = Slots(sandbox, Settings(1, 1, LIMITS, 1 << 20, None))
+        nobody_leaves = [asyncio.get_running_loop().create_future() for _ in range(2)]
+        asked = [
+            asyncio.create_task(slots.judge(sleeping(0.5), LIMITS, leaves, lambda: None)) for leaves in nobody_leaves
+        ]
+        for _ in range(moments):
+            await asyncio.sleep(0)
+        assert (await slots.health(admits=True)).fault is None
+        finished = sum(task.done() for task in asked)
+        assert [judged.outcome for judged in await asyncio.gather(*asked)] == ["passed", "passed"]
+        return finished
+
+    with Sandbox(LIMITS, workers=1) as sandbox:
+        assert [asyncio.run(finished_before_health(sandbox, moments)) for moments in range(8)] == [0] * 8
 
 
 def test_metrics_count_what_was_judged():

@@ -86,18 +86,27 @@ def test_a_build_waits_for_a_command_of_dvc(toy, tool):
     """`dvc repro` has DVC's own patience, three seconds; a build by Snakemake has a minute."""
     built(toy)
     (toy.path / "models/m/weights.json").unlink()
-    hold = "import time, zc.lockfile as z; lock = z.LockFile('.dvc/tmp/lock'); print('held', flush=True); time.sleep(5)"
-    with subprocess.Popen(
-        ["python", "-c", hold], cwd=toy.path, env=toy.environment(), stdout=subprocess.PIPE
-    ) as process:
-        process.stdout.readline()
-        done = toy.call(*TOOLS[tool])
-    assert "Traceback" not in done.stdout
+    hold = "import zc.lockfile as z; lock = z.LockFile('.dvc/tmp/lock'); print('held', flush=True); input()"
+    pipes = {"cwd": toy.path, "env": toy.environment(), "stdout": subprocess.PIPE, "text": True}
+    with (
+        subprocess.Popen(["python", "-c", hold], stdin=subprocess.PIPE, **pipes) as holder,
+        subprocess.Popen(TOOLS[tool], stdin=subprocess.DEVNULL, stderr=subprocess.STDOUT, **pipes) as build,
+    ):
+        assert holder.stdout.readline() == "held\n"
+        said = []
+        for line in build.stdout:
+            said.append(line)
+            if "waiting for another command of DVC" in line:
+                holder.communicate("\n")
+        said = "".join(said)
+        if holder.poll() is None:
+            holder.communicate("\n")
+    assert "Traceback" not in said
     if tool == "snakemake":
-        assert "waiting for another command of DVC" in done.stdout
-        assert done.returncode == 0
+        assert "waiting for another command of DVC" in said
+        assert build.returncode == 0
     else:
-        assert "Unable to acquire lock" in done.stdout
+        assert "Unable to acquire lock" in said
     toy.do(*TOOLS[tool])
     assert ran(toy) == []
     assert_nothing_to_do(toy)
