@@ -337,8 +337,15 @@ class _Pool:
         if not pairs:
             return []
         with self._lock:
-            self.start()
-            return self._compare(pairs)
+            try:
+                self.start()
+                return self._compare(pairs)
+            except OSError as error:  # their ends are closed, or none can be started
+                self.close()
+                raise InfrastructureError(f"The math_verify processes cannot be used: {error}") from None
+            except BaseException:  # what they still write is of these pairs, and of none that come later
+                self.close()
+                raise
 
     def _compare(self, pairs: list[tuple[str, str]]) -> list[Verdict]:
         verdicts: list[Verdict | None] = [None] * len(pairs)
@@ -355,9 +362,7 @@ class _Pool:
                 for key, _ in ready:
                     data = key.fileobj.recv(1 << 16)
                     if not data:
-                        status = self._zygote.wait()
-                        self.close()
-                        raise InfrastructureError(f"The math_verify processes ended with status {status}.")
+                        raise InfrastructureError(f"The math_verify processes ended with status {self._zygote.wait()}.")
                     worker = self._state[key.data]
                     *lines, worker.buffer = (worker.buffer + data).split(b"\n")
                     for line in lines:
@@ -394,7 +399,7 @@ class _Pool:
                 waiting.extendleft(reversed(worker.given))
                 worker.given.clear()
             worker.process_id = message["hello"]
-        else:
+        elif worker.process_id is not None:  # not the last word of one that was given up
             verdicts[worker.given.popleft()] = Verdict("scored", message["equal"], message["reason"])
             decided = 1
         worker.since = time.monotonic()

@@ -214,7 +214,7 @@ class Compiler:
             self._cache.put(key, b"P", execution.result)
             return execution.result
         fault = Fault(f"does not compile: {_reason(execution)}")
-        if execution.ended not in ("wall_limit", "killed"):  # it may end otherwise next time
+        if execution.ended not in ("cpu_limit", "wall_limit", "killed"):  # on a machine that is busy today, perhaps
             self._cache.put(key, b"F", fault.encode())
         return fault
 

@@ -158,7 +158,10 @@ class Sandbox:
         own = vars(self._own)
         worker = own.get(name)
         if worker is None:
-            worker = own[name] = self._isolation.start(kind, binds)
+            try:
+                worker = own[name] = self._isolation.start(kind, binds)
+            except OSError as error:  # no descriptor more, no space for its scratch folder
+                raise InfrastructureError(f"A sandbox worker cannot be started: {error}") from None
             self._started.append(worker)
         try:
             execution, clean = run(worker)

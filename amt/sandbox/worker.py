@@ -45,9 +45,9 @@ class Worker:
                 cwd="/",
                 pass_fds=[settings["ruleset"]] if settings["ruleset"] is not None else [],
             )
-        except OSError as error:  # no process more, no memory
+        except OSError:  # no process more, no memory
             self._discard()
-            raise InfrastructureError(f"A sandbox worker cannot be started: {error}") from None
+            raise
         try:
             self._send(settings, seccomp_filter)
             self.hello = self._receive_hello()

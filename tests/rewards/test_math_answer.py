@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from amt.errors import InfrastructureError
 from amt.rewards.math_answer import MathGrader, choice_letter, last_boxed, quick_verdict
 from amt.rewards.math_form import claims, normal, objection
 from amt.rewards.math_value import same_value
@@ -226,6 +227,22 @@ def test_a_process_killed_from_outside_is_no_verdict(kills, status):
         (verdict,) = verdicts.result(60)
     assert (verdict.status, verdict.passed) == (status, False)
     assert ("of CPU" if status == "scored" else "died, twice") in verdict.reason
+
+
+def test_processes_killed_together_are_an_infrastructure_error_and_the_next_call_starts_others():
+    before = psutil.Process().children()
+    with MathGrader(workers=1, cpu_seconds=300.0) as grader, ThreadPoolExecutor(1) as thread:
+        grader.compare([(r"\{1, 2\}", r"\{2, 1\}")])
+        (zygote,) = set(psutil.Process().children()) - set(before)
+        # More than a worker reads at a time: what it has not read makes its end a reset and no mere end.
+        unread = [("5", f"9^{{9^{{9^{number}}}}}" + "+x" * 900) for number in range(32)]
+        verdicts = thread.submit(grader.compare, unread)
+        while not verdicts.done() and sum(zygote.children()[0].cpu_times()[:2]) < 0.5:
+            time.sleep(0.02)
+        zygote.kill()
+        with pytest.raises(InfrastructureError, match="The math_verify processes"):
+            verdicts.result()
+        assert grader.compare([(r"\{1, 2\}", r"\{2, 1\}")])[0].passed
 
 
 @pytest.mark.parametrize(

@@ -284,6 +284,15 @@ def test_a_fault_is_kept(apart, tmp_path):
     assert len(entries(tmp_path)) == 2
 
 
+def test_running_out_of_time_is_not_kept(tmp_path):
+    """It is the machine's doing, perhaps; a compiler that is slow once would be without use for good."""
+    statements = "".join(f"#define M{n + 1} {f'M{n} ' * 10}\n" for n in range(8))
+    code = f"#define M0 ;\n{statements}int main(void) {{ M8 }}"
+    with Sandbox(LIMITS, workers=1, compiling=Compiling(1.0, 4096, tmp_path / "cache")) as sandbox:
+        assert load(sandbox, code, "c") == "does not compile: cpu_limit"
+    assert len(entries(tmp_path)) == 1  # the first program
+
+
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(cut=st.floats(0, 1, exclude_max=True), flip=st.booleans())
 def test_a_damaged_entry_counts_as_missing(apart, tmp_path, cut, flip):

@@ -72,6 +72,25 @@ def test_unprotected_runs_are_asked_for_and_say_so():
     assert left == "False"
 
 
+NO_DESCRIPTOR_LEFT = """
+import resource
+from amt.sandbox.judging import Case, Submission, judge
+from amt.sandbox.runner import Input, Limits, Sandbox
+submission = Submission("python", "print(7)", (Case(Input("stdin"), "7"),))
+with Sandbox(Limits(cpu_seconds=1.0, wall_seconds=60.0, memory_mb=256, output_bytes=10_000), workers=1) as sandbox:
+    most, bound = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, bound))
+    print(sandbox.map(judge, [submission])[0].outcome)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, bound))
+    print(sandbox.map(judge, [submission])[0].outcome)
+"""
+
+
+def test_a_worker_that_cannot_be_started_is_an_infrastructure_error():
+    done = subprocess.run([sys.executable, "-c", NO_DESCRIPTOR_LEFT], capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("error\npassed\n", "")
+
+
 UNHURRIED = {
     "python": "import time\nwhile time.process_time() < 2:\n    pass\nprint(7)",
     "c": '#include <stdio.h>\n#include <time.h>\nint main(void) { while (clock() < 2000000) ; puts("7"); }',
