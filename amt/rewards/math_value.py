@@ -71,7 +71,7 @@ def _unlike(one: Value, other: Value) -> bool:
         return _same_union(_merged(one), _merged(replace(other, brackets=other.kind))) is False
     if one.kind == "union":
         return other.kind in ("", "equation")
-    if one.kind == "equation" and other.kind == "" and other.name and not other.letters:
+    if one.kind == "equation" and other.kind == "" and other.name:
         return _other_curve(one, named_as_equation(other))
     if one.kind == "equation" and other.kind == "":
         spelled = one.spelled or other.spelled or "e" in one.letters ^ other.letters
