@@ -16,7 +16,7 @@ _NAME = re.compile(
 )
 _ONE_DIGIT = re.compile(r"_\{(\d)\}")
 _ORDERED = re.compile(
-    r"[A-Za-z]{4,}|[A-Z]{3}|[IVX]{2}|(?=.[a-z]*[aeiouy])[A-Z][a-z]{2}|one|two|six|ten|yes|odd"
+    r"[A-Za-z]{4,}|[A-Z]{3}|[IVX]{2}|(?=.[a-z]*[aeiouy])[A-Z][a-z]{2}|one|two|six|ten|yes|odd|no"
     r"|(?=.*\d)(?:[A-Z][a-z]?\d*){2,}",
     re.ASCII,
 )
@@ -72,4 +72,4 @@ def _same_words(gold: str, answer: str, a_text: bool) -> bool:
 def _folded(word: str, a_text: bool) -> str:
     """Without spaces, and of words that are set as text without their case, which of single letters counts."""
     word = "".join(word.split())
-    return word.lower() if a_text and len(word) > 2 else word
+    return word.lower() if a_text and (len(word) > 2 or word in ("No", "NO")) else word

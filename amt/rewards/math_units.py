@@ -47,9 +47,14 @@ def last_factor_kept(value: str) -> str:
     match = _LAST_LETTER.search(value)
     if match is None or match[1] in "ie":
         return value
-    before = _SETTING.sub("", value[: match.start(1)].rpartition("=")[2])
-    a_unit = _NUMBERS.fullmatch(before) or (before[-1:].isspace() and not re.search("[A-Za-z]", before))
+    before = value[: match.start(1)]
+    a_unit = _behind_number(before) or (before[-1:].isspace() and not re.search("[A-Za-z]", _SETTING.sub("", before)))
     return value if a_unit else value[: match.end(1)] + "^{1}"
+
+
+def _behind_number(before: str) -> bool:
+    """Whether what stands before letters, on their side of an equation, is a number."""
+    return bool(_NUMBERS.fullmatch(_SETTING.sub("", before.rpartition("=")[2])))
 
 
 def _unit(value: str) -> tuple[tuple[str, int], ...] | None:
@@ -59,7 +64,7 @@ def _unit(value: str) -> tuple[tuple[str, int], ...] | None:
     if _DOLLARS.match(value):
         return (("dollar", 1),)
     match = _BEHIND.search(value)
-    if match is None or (match[2] and not _NUMBERS.fullmatch(_SETTING.sub("", value[: match.start(2)]))):
+    if match is None or (match[2] and not _behind_number(value[: match.start(2)])):
         return None
     text = " ".join(re.sub(r"[~\\]", " ", match[1] or match[2]).split())
     above, *below = _PER.split(text + f"^{match[3]}" * bool(match[3]))
