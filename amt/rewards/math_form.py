@@ -62,12 +62,16 @@ def normal(value: str) -> str:
         value = _REPEATING.sub(_repeating, _TEXT_IN_BASE.sub(r"\1", value))
     if "$" in value:
         value = _DOLLARS_BETWEEN.sub(r" \1 ", value)
-    if "illion" in value or "housand" in value or "undred" in value:
+    if _scale_named(value):
         value = _SCALED.sub(_scaled, value)
     if "percent" in value or "%" in value:
         value = _PERCENT_WORD.sub(r"\\%", value)
     match = _SCIENTIFIC.fullmatch(value.strip()) if "e" in value or "E" in value else None
     return _written(Fraction(match[1]) * Fraction(10) ** int(match[2])) if match else value
+
+
+def _scale_named(value: str) -> bool:
+    return "illion" in value or "housand" in value or "undred" in value
 
 
 def _scaled(match: re.Match) -> str:
@@ -359,7 +363,7 @@ def _numbers(value: str) -> list[str]:
 
 
 def _of_other_units(gold: str, answer: str) -> str | None:
-    if _found(_LEFT_SCALE, gold) != _found(_LEFT_SCALE, answer):
+    if (_scale_named(gold) or _scale_named(answer)) and _found(_LEFT_SCALE, gold) != _found(_LEFT_SCALE, answer):
         return "another scale"
     return "another unit" if other_unit(gold, answer) else None
 
