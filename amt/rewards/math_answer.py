@@ -27,6 +27,8 @@ from fractions import Fraction
 from amt.errors import InfrastructureError
 from amt.rewards.answer import NO_ANSWER, answer_part
 from amt.rewards.math_form import claims, normal, notation_verdict, objection, without_currency
+from amt.rewards.math_letters import letters_verdict
+from amt.rewards.math_units import last_factor_kept
 from amt.rewards.math_value import same_value
 from amt.rewards.verdict import PASSED, Verdict, failed
 
@@ -97,6 +99,8 @@ def _closing_braces(text: str) -> dict[int, int]:
 
 def quick_verdict(gold: str, answer: str) -> bool | None:
     """Whether two values are equal as text or as numbers; None where only math_verify can tell."""
+    if (verdict := letters_verdict(gold, answer)) is not None:
+        return verdict
     gold, answer = _plain(gold), _plain(answer)
     if gold == answer:
         return bool(gold)
@@ -255,7 +259,8 @@ class MathGrader:
         # By ground truth, which a worker reads once for those that come one behind the other.
         left = sorted(pair for pair, verdict in zip(pairs, verdicts) if verdict is None)
         self.asked += len(left)
-        compared = dict(zip(left, self._pool.compare(left)))
+        asked = [(last_factor_kept(gold), last_factor_kept(value)) for gold, value in left]
+        compared = dict(zip(left, self._pool.compare(asked)))
         return [compared[pair] if verdict is None else verdict for pair, verdict in zip(pairs, verdicts)]
 
     def equivalent(self, pairs: list[tuple[str, str]]) -> list[bool]:

@@ -10,12 +10,13 @@ import re
 from collections.abc import Callable
 from fractions import Fraction
 
+from amt.rewards.math_reading import readings
 from amt.rewards.math_units import other_unit
 
 # --- notation --------------------------------------------------------------------------------------------
 
 _ASCII = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | {0x3000: " ", 0x2212: "-", ord("~"): " "}
-_ASCII |= {0x2013: "-", ord("∞"): "\\infty ", ord("²"): "^{2}", ord("³"): "^{3}"}
+_ASCII |= {0x2013: "-", ord("∞"): "\\infty ", ord("∠"): "\\angle ", ord("²"): "^{2}", ord("³"): "^{3}"}
 _ASCII |= {ord(sign): f"\\frac{{{above}}}{{{below}}}" for sign, above, below in ("½12", "⅓13", "⅔23", "¼14", "¾34")}
 _ROOT = re.compile(r"√\s*(?:\{([^{}]*)\}|\(([^()]*)\)|(\d+|[A-Za-z]))")
 _UPRIGHT = re.compile(r"\\(?:mathrm|text|textrm|operatorname)\s*\{\s*([ie])\s*\}")
@@ -28,6 +29,19 @@ _REPEATING = re.compile(r"(?<![\d.])(\d*)\.(\d*)\\(?:overline|bar|dot)\s*\{?(\d+
 _SCIENTIFIC = re.compile(r"([+-]?\d+(?:\.\d+)?)[eE]([+-]?\d{1,3})", re.ASCII)
 _CURRENCY = re.compile(r"[€£¥₹]|\\(?:euro|pounds)(?![A-Za-z])")
 _COLOUR = re.compile(r"\\(?:text)?color\s*\{[a-zA-Z]*\}")
+_TEXT_IN_BASE = re.compile(r"\\(?:text|mathrm)\s*\{\s*([0-9A-Za-z]+)\s*\}(?=\s*_)")
+_SCALES = {"hundred": 10**2, "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
+_SCALE_WORD = rf"(?i:{'|'.join(_SCALES)})"
+_SCALED = re.compile(
+    r"(?<![\w.,^/}])(?<![\^/_]\{)(?<!\d\s)(?:(\d{1,3}(?:(?:,|\{,\})\d{3})+|\d+(?:\.\d+)?)|(?=\\frac))"
+    rf"(?:\s*\\frac\{{(\d+)\}}\{{(\d+)\}})?(?:\\[,;: ]|\s)*"
+    rf"(?:\\(?:text|textrm|mathrm|mbox)\s*\{{\s*({_SCALE_WORD}(?:\s+{_SCALE_WORD})*)\s*\}}"
+    rf"|(\\text\s*\{{\s*)?({_SCALE_WORD}(?:\s+{_SCALE_WORD})*)(?![A-Za-z]))",
+    re.ASCII,
+)
+"""A number, which is no exponent nor the end of another, and the words that multiply it."""
+_LEFT_SCALE = re.compile(rf"(?<![A-Za-z]){_SCALE_WORD}s?(?![A-Za-z])")
+_PERCENT_WORD = re.compile(r"(?<=[\d}\s])(?:\\text\s*\{\s*(?:percent|\\?%)\s*\}|percent)\s*$", re.ASCII)
 _DOLLARS_BETWEEN = re.compile(r"(?<!\\)\$\s*(,|;|and|or|\\text\{[^{}]*\})\s*(?<!\\)\$")
 _LONGEST_REPETEND = 50
 
@@ -37,14 +51,37 @@ def normal(value: str) -> str:
     braces, LaTeX for what Unicode has a sign for, one space where there are many."""
     if value.isascii() and value.isdigit():
         return value  # most are
-    value = _UPRIGHT.sub(r"\1", _ROOT.sub(lambda match: rf"\sqrt{{{match[1] or match[2] or match[3]}}}", value))
-    value = _SPACES.sub(" ", value)
-    value = _RENAMED.sub(lambda match: _SAME[match.group()], value.translate(_ASCII))
-    value = _DOLLARS_BETWEEN.sub(r" \1 ", _COLOUR.sub("", value))
-    value = _SHORT_FRACTION.sub(lambda match: f"\\frac{{{match[1]}}}" + (f"{{{match[2]}}}" if match[2] else ""), value)
-    value = _REPEATING.sub(_repeating, value)
-    match = _SCIENTIFIC.fullmatch(value.strip())
+    if not value.isascii():
+        value = _ROOT.sub(lambda match: rf"\sqrt{{{match[1] or match[2] or match[3]}}}", value).translate(_ASCII)
+    value = _SPACES.sub(" ", value.replace("~", " "))
+    if "\\" in value:
+        value = _COLOUR.sub("", _RENAMED.sub(lambda match: _SAME[match.group()], _UPRIGHT.sub(r"\1", value)))
+        value = _SHORT_FRACTION.sub(
+            lambda match: f"\\frac{{{match[1]}}}" + (f"{{{match[2]}}}" if match[2] else ""), value
+        )
+        value = _REPEATING.sub(_repeating, _TEXT_IN_BASE.sub(r"\1", value))
+    if "$" in value:
+        value = _DOLLARS_BETWEEN.sub(r" \1 ", value)
+    if _scale_named(value):
+        value = _SCALED.sub(_scaled, value)
+    if "percent" in value or "%" in value:
+        value = _PERCENT_WORD.sub(r"\\%", value)
+    match = _SCIENTIFIC.fullmatch(value.strip()) if "e" in value or "E" in value else None
     return _written(Fraction(match[1]) * Fraction(10) ** int(match[2])) if match else value
+
+
+def _scale_named(value: str) -> bool:
+    return "illion" in value or "housand" in value or "undred" in value
+
+
+def _scaled(match: re.Match) -> str:
+    r"""5\text{ million dollars} as 5000000\text{ dollars}."""
+    whole, above, below, alone, opening, words = match.groups()
+    if above and not int(below):
+        return match.group()
+    number = Fraction(re.sub(r"[,{}]", "", whole or "0")) + (Fraction(int(above), int(below)) if above else 0)
+    factors = [_SCALES[word] for word in (alone or words).lower().split()]
+    return _written(number * math.prod(factors)) + (opening or "")
 
 
 def _repeating(match: re.Match) -> str:
@@ -66,32 +103,46 @@ def without_currency(gold: str, answer: str) -> str:
     return answer if _CURRENCY.search(gold) else _CURRENCY.sub("", answer)
 
 
-_BASED = re.compile(r"([0-9A-Fa-f]+)_\{?(\d{1,2})\}?", re.ASCII)
+_BASED = re.compile(r"(\d[0-9A-Za-z]*|[A-F]+\d[0-9A-F]*)_\{?(\d{1,2})\}?", re.ASCII)
 _TIME = re.compile(r"([01]?\d|2[0-4]):([0-5]\d)", re.ASCII)
 _PLAIN_NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)", re.ASCII)
-_PERCENT = re.compile(r"([+-]?\d+(?:\.\d+)?)\\?%", re.ASCII)
-_FRACTION = re.compile(r"([+-]?)(?:\\frac\{(\d{1,20})\}\{(\d{1,20})\}|(\d{1,20})/(\d{1,20}))", re.ASCII)
+_PERCENT = re.compile(r"(.*?)\\?%", re.ASCII)
+_FRACTION = re.compile(r"([+-]?)(?:(\d{0,20})\\frac\{(\d{1,20})\}\{(\d{1,20})\}|(\d{1,20})/(\d{1,20}))", re.ASCII)
+
+
+_LAST_SIDE = re.compile(r"(?:(.*)(?:=|\\approx))?(.*)", re.DOTALL)
+_NAME = re.compile(r"[A-Za-z](?:\([A-Za-z]\))?|")
 
 
 def notation_verdict(gold: str, answer: str) -> bool | None:
     r"""Whether two values are equal, where one is a percentage or a time or both name their base; else None.
 
     25\% is 0.25, and it is 25 where a percentage was asked for. 600\% is 6, but as the answer to a question for a
-    percentage it is wrong: of numbers above 1 only the 6 in 6\% counts.
+    percentage it is wrong: of numbers above 1 only the 6 in 6\% counts. Below 1 it does not: 0.5 is 50\%. A numeral
+    begins with a digit: a_{12} is a name.
     """
-    bases = _BASED.fullmatch(gold), _BASED.fullmatch(answer)
-    if all(bases):
-        of_gold, of_answer = (_in_base(*match.groups()) for match in bases)
-        return of_gold == of_answer and of_gold is not None
+    if "_" in gold and "_" in answer:
+        bases = _BASED.fullmatch(gold), _BASED.fullmatch(answer)
+        numbers = [_in_base(*match.groups()) if match else None for match in bases]
+        return None if None in numbers else numbers[0] == numbers[1]
     if (time := _TIME.fullmatch(gold)) and ":" not in answer and math.gcd(int(time[1]), int(time[2])) > 1:
         return False  # a ratio would be in lowest terms
-    percents = _PERCENT.fullmatch(gold), _PERCENT.fullmatch(answer)
-    if bool(percents[0]) != bool(percents[1]):
-        percent = Fraction((percents[0] or percents[1])[1])
-        number = _fraction(answer if percents[0] else gold)
-        if number is not None and (number == percent or (abs(number) <= 1 and number == percent / 100)):
-            return True
-    return None
+    return _percent_verdict(gold, answer) if "%" in gold or "%" in answer else None
+
+
+def _percent_verdict(gold: str, answer: str) -> bool | None:
+    names, values = zip(*(_LAST_SIDE.fullmatch(side).groups() for side in (gold, answer)))
+    percents = [_PERCENT.fullmatch(value) for value in values]
+    numbers = [_fraction(match[1] if match else value) for match, value in zip(percents, values)]
+    if None in numbers:
+        return None
+    a_name = all(name is None or _NAME.fullmatch(name) for name in names)
+    if all(percents):
+        return (a_name and numbers[0] == numbers[1]) or None
+    percent, number = numbers if percents[0] else reversed(numbers)
+    if number == percent and 0 < abs(number) < 1:
+        return False
+    return True if a_name and (number == percent or (number == percent / 100 and abs(number) <= 1)) else None
 
 
 def _in_base(digits: str, base: str) -> int | None:
@@ -105,9 +156,12 @@ def _fraction(value: str) -> Fraction | None:
     if _PLAIN_NUMBER.fullmatch(value):
         return Fraction(value)
     match = _FRACTION.fullmatch(value)
-    if match is None or not int(match[3] or match[5]):
+    if match is None or not int(match[4] or match[6]):
         return None
-    size = Fraction(int(match[2] or match[4]), int(match[3] or match[5]))
+    size = Fraction(int(match[3] or match[5]), int(match[4] or match[6]))
+    if match[2] and size >= 1:
+        return None  # no mixed number
+    size += int(match[2] or 0)
     return -size if match[1] == "-" else size
 
 
@@ -118,34 +172,50 @@ _TEXT = re.compile(
     r"\\(?:text|textbf|textit|textrm|textsf|textnormal|mbox|mathrm|mathbf|mathit|operatorname)\s*\{([^{}]*)\}"
 )
 _COMMAND = re.compile(r"\\([A-Za-z]+)")
-_CLOSE = Fraction(1, 20)
+_CLOSE = 1 / 20
+_LONGEST_DECIMAL = 40
+_INDEXED = re.compile(r"[A-Za-z]?(?:_\{?\w+\}?)?\s*", re.ASCII)
+_EULER = re.compile(r"(?<![A-Za-z\\])e(?![A-Za-z])")
 
 
 def claims(gold: str, answer: str) -> list[str]:
     r"""The values that an answer states, each of which must be the right one: of "2+3=5" both, of "x=y=5" the last.
 
-    Of an exact value and a decimal near it, \sqrt{2} \approx 1.41, the one that the ground truth is like.
+    Of an exact value and the decimal that it is rounded to, \sqrt{2} \approx 1.41, the one that the ground truth is
+    like; of other approximations each.
     """
-    about = [side.strip() for side in _ABOUT.split(answer)]
-    if len(about) == 2 and not _ABOUT.search(gold):
-        exact, near = about
-        if not exact:
+    about = [side.strip() for side in _ABOUT.split(answer)] if "\\" in answer or not answer.isascii() else [answer]
+    if len(about) > 1 and not _ABOUT.search(gold):
+        exact, near = about[0], about[-1]
+        if len(about) > 2:
+            return about
+        if not exact or _INDEXED.fullmatch(_TEXT.sub("", exact)):
             answer = near
-        elif _PLAIN_NUMBER.fullmatch(near):
-            numbers = _fraction(exact), Fraction(near)
-            if numbers[0] is not None and abs(numbers[0] - numbers[1]) > _CLOSE * abs(numbers[0]):
-                return about
+        elif _PLAIN_NUMBER.fullmatch(near) and _rounded(exact, near):
             answer = near if _PLAIN_NUMBER.fullmatch(gold) and "." in gold else exact
         else:
             return about
-    elif len(about) > 2 and not _ABOUT.search(gold):
-        return about
     if "=" not in answer or "=" in gold or re.search(r"[<>!:=]=|=[<>=]|[,;]|\\begin", answer):
         return [answer]
     *others, last = (side.strip() for side in answer.split("="))
     if last and not _TEXT.sub("", "".join(others)).strip():
         return [last]  # \text{Area} = 5
     return [*(side for side in others if re.search(r"\d", side) and not _letters(side)), answer]
+
+
+def _rounded(exact: str, near: str) -> bool:
+    """Whether a decimal is an exact value that is rounded, or cut off behind the point."""
+    if len(near) > _LONGEST_DECIMAL:
+        return False
+    whole, _, decimals = near.partition(".")
+    unit = 10.0 ** -len(decimals) if decimals else 10.0 ** (len(whole) - len(whole.rstrip("0")))
+    for value in readings(_EULER.sub(f"({math.e})", exact.rpartition("=")[2])):
+        size = complex(value.parts[0][0]) if len(value.parts) == 1 and not value.letters else math.nan
+        gap = abs(size - float(near))
+        beyond = size.real * float(near) > 0 and abs(size) >= abs(float(near))
+        if gap <= unit * 0.500001 or (decimals and beyond and gap < unit):
+            return bool(decimals) or unit == 1 or gap <= _CLOSE * abs(size)
+    return False
 
 
 def _letters(value: str) -> bool:
@@ -274,20 +344,13 @@ def _between_numbers(value: str) -> str:
 _WORDS_BETWEEN = re.compile(
     r"\d[\s~]*(?:\\text\s*\{(?!\W*(?:and|or)\W*\})[^{}]*\}|(?!(?:and|or)\b)[A-Za-z]+)[\s~]*(?=\d)", re.ASCII
 )
-_ORDER_OF_LETTERS = re.compile(r"[A-Za-z]{4,}|(?=.*\d)(?:[A-Z][a-z]?_?\{?\d*\}?){2,}", re.ASCII)
-_ALONE = re.compile(r"\s*\\text\s*\{([^{}]*)\}\s*|(.*)", re.DOTALL)
 _TERM = re.compile(r"[-+*/^\d]|\\(?:cdot|times|frac|sqrt)|(?<![A-Za-z])[a-z]{2,3}(?![A-Za-z])", re.ASCII)
 
 
 def _rearranged(gold: str, answer: str) -> str | None:
-    """3 ft 4 in and 4 ft 3 in, ABCD and BDAC, CO2 and C2O: products to math_verify, whose factors may change places."""
+    """3 ft 4 in and 4 ft 3 in: products to math_verify, whose factors may change places."""
     if _WORDS_BETWEEN.search(_COMMAND.sub(_keep_text, gold)) and _numbers(gold) != _numbers(answer):
         return "other numbers, or in another order"
-    letters = [(match[1] or match[2] or "").strip() for match in map(_ALONE.fullmatch, (gold, answer))]
-    if all(map(_ORDER_OF_LETTERS.fullmatch, letters)):
-        first, second = (re.sub(r"[_{}]", "", one) for one in letters)
-        if first != second and sorted(first) == sorted(second):
-            return "another order of letters"
     return None
 
 
@@ -300,6 +363,8 @@ def _numbers(value: str) -> list[str]:
 
 
 def _of_other_units(gold: str, answer: str) -> str | None:
+    if (_scale_named(gold) or _scale_named(answer)) and _found(_LEFT_SCALE, gold) != _found(_LEFT_SCALE, answer):
+        return "another scale"
     return "another unit" if other_unit(gold, answer) else None
 
 

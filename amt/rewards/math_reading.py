@@ -33,7 +33,7 @@ _UNIT = re.compile(
 )
 _WORDS = re.compile(r"\s*\\(?:text|textbf|textrm|textnormal|mbox|mathrm)\s*\{[A-Za-z\s.,'()-]+\}\s*", re.ASCII)
 _MATRIX = re.compile(r"\s*\\begin\{([pb])matrix\}(.+)\\end\{\1matrix\}\s*", re.DOTALL)
-_BASED = re.compile(r"(-?)\s*([0-9A-F]+)_\{?(\d{1,2})\}?\s*", re.ASCII)
+_BASED = re.compile(r"(-?)\s*((?:\d|[A-F]+\d)[0-9A-F]*)_\{?(\d{1,2})\}?\s*", re.ASCII)
 _UNION = re.compile(r"\\cup(?![A-Za-z])")
 _MIXED = re.compile(r"(-?)\s*(\d{1,9})\s*\\[dt]?frac\s*\{\s*(\d{1,9})\s*\}\s*\{\s*(\d{1,9})\s*\}", re.ASCII)
 _LISTED = re.compile(r",? ?\\text\s*\{\s*,?\s*(?:or|and)\s*\}")

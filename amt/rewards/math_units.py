@@ -1,16 +1,21 @@
 """Units behind a value: whether two are known and not the same.
 
-A unit that only one side has does not count, nor does one that stands in no table here: `12\\text{ marbles}`.
+A unit that only one side has does not count, nor does one that stands in no table here: `12\\text{ marbles}`. Letters
+that are not set as text are a unit behind a number alone: 3m+2s is a sum.
 """
 
 import re
 
 _BEHIND = re.compile(
-    r"[\d})][\s~]*(?:\\[,;: ][\s~]*)*"
+    r"(?:[\d})]|\\pi(?![A-Za-z]))[\s~]*(?:\\[,;: ][\s~]*)*"
     r"(?:\\(?:text|textrm|textnormal|mbox|mathrm)\s*\{([A-Za-z\s~./^23{}\\]*)\}|([A-Za-z][A-Za-z./ ]*))"
     r"\s*(?:\^\s*\{?\s*([23])\s*\}?)?[\s.]*$",
     re.ASCII,
 )
+_NUMBERS = re.compile(r"\s*-?[^A-Za-z+=-]+(?:\s[A-Za-z]+\.?\s[^A-Za-z+=-]+)*", re.ASCII)
+"""What may stand before letters that are a unit: a number, or 3 ft 4."""
+_SETTING = re.compile(r"\\[A-Za-z]+|\^\s*\{-?\d+\}")
+_LAST_LETTER = re.compile(r"[\d}\s]\s*([A-Za-z])[\s.]*$", re.ASCII)
 _DOLLARS = re.compile(r"\s*-?\s*\\\$\s*\d")
 _POWER = re.compile(r"(.*?)\s*\^\s*\{?\s*([23])\s*\}?")
 _PER = re.compile(r"\s*/\s*|\s+per\s+")
@@ -37,12 +42,29 @@ def other_unit(gold: str, answer: str) -> bool:
     return None not in units and units[0] != units[1]
 
 
+def last_factor_kept(value: str) -> str:
+    r"""x+2m as x+2m^{1}, for math_verify, which strips off whatever letter at the end it knows as a unit."""
+    match = _LAST_LETTER.search(value)
+    if match is None or match[1] in "ie":
+        return value
+    before = value[: match.start(1)]
+    a_unit = _behind_number(before) or (before[-1:].isspace() and not re.search("[A-Za-z]", _SETTING.sub("", before)))
+    return value if a_unit else value[: match.end(1)] + "^{1}"
+
+
+def _behind_number(before: str) -> bool:
+    """Whether what stands before letters, on their side of an equation, is a number."""
+    return bool(_NUMBERS.fullmatch(_SETTING.sub("", before.rpartition("=")[2])))
+
+
 def _unit(value: str) -> tuple[tuple[str, int], ...] | None:
     """Its factors with their powers, those behind a slash negative; None where there is no unit that is known."""
+    if value.endswith("%"):
+        return (("percent", 1),)
     if _DOLLARS.match(value):
         return (("dollar", 1),)
     match = _BEHIND.search(value)
-    if match is None:
+    if match is None or (match[2] and not _behind_number(value[: match.start(2)])):
         return None
     text = " ".join(re.sub(r"[~\\]", " ", match[1] or match[2]).split())
     above, *below = _PER.split(text + f"^{match[3]}" * bool(match[3]))

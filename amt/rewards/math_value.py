@@ -52,8 +52,10 @@ def _same(gold: Value, answer: Value) -> bool | None:
     if "equation" in kinds:
         return False if _other_curve(gold, answer) else None
     if "" in kinds and len(kinds) == 2:
-        several = gold if gold.kind else answer
-        return None if several.kind in _UNORDERED and len(set(several.parts)) == 1 else False
+        several, one = (gold, answer) if gold.kind else (answer, gold)
+        if several.kind in _UNORDERED and len(set(several.parts)) == 1:  # 5, 5 may be 5
+            return False if _same_parts(replace(several, kind="", parts=several.parts[:1]), one) is False else None
+        return False
     if kinds == {"matrix"} and gold.columns != answer.columns:
         return None if len(gold.parts) == len(answer.parts) else False
     return _same_parts(gold, answer)
@@ -70,8 +72,8 @@ def _unlike(one: Value, other: Value) -> bool:
     if one.kind == "union" and len(other.parts) == 2 and other.kind[:1] in ("(", "["):
         return _same_union(_merged(one), _merged(replace(other, brackets=other.kind))) is False
     if one.kind == "union":
-        return other.kind in ("", "equation")
-    if one.kind == "equation" and other.kind == "" and other.name and not other.letters:
+        return other.kind in ("", "equation") or (other.kind[:1] in ("(", "[") and len(other.parts) > 2)
+    if one.kind == "equation" and other.kind == "" and other.name:
         return _other_curve(one, named_as_equation(other))
     if one.kind == "equation" and other.kind == "":
         spelled = one.spelled or other.spelled or "e" in one.letters ^ other.letters

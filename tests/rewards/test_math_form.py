@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 from amt.rewards.math_answer import MathGrader
 from amt.rewards.math_form import claims, normal, notation_verdict, objection
+from amt.rewards.math_letters import letters_verdict
+from amt.rewards.math_units import last_factor_kept
 
 PAIRS = Path(__file__).parent / "math_pairs.tsv"
 LABELLED = Path(__file__).parents[3] / "shared/data/math_verify/model_outputs.csv"
@@ -24,6 +26,7 @@ REMAINING = {
     ("5", r"\boxed{\text{The answer is }5}"): False,
     ("6", r"\boxed{6\phantom{7}}"): False,
     (r"e^{i\pi}", r"\boxed{-1}"): False,
+    (r"\log_2 3", r"\boxed{\log_2 3 \approx 1.585}"): False,
 }
 
 
@@ -83,6 +86,8 @@ def test_no_text_breaks_the_form(answer, gold):
     plain = answer.strip(" .,;:$")
     assert objection(plain, plain) is None or "$" in plain
     assert notation_verdict(gold, answer) in (True, False, None)
+    assert letters_verdict(gold, answer) in (True, False, None)
+    assert last_factor_kept(answer).removesuffix("^{1}") in answer
     assert all(isinstance(claim, str) for claim in claims(gold, answer))
     objection(gold, answer)
 
