@@ -21,6 +21,7 @@ import sys
 import threading
 import time
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 
@@ -54,6 +55,8 @@ _NEAR = Fraction(1, 10**5)
 """math_verify rounds to 6 decimals."""
 _LONGEST = 2000
 """Characters of an answer beyond which math_verify is not asked: no ground truth is near that long."""
+_READ_TOGETHER = 256
+"""Pairs that are read before math_verify is given those of them that only it can decide."""
 
 
 def last_boxed(text: str) -> str | None:
@@ -229,39 +232,28 @@ class MathGrader:
         """Verdict for each (gold value, value). Not symmetric: gold 1<x<2 accepts (1,2), gold (1,2) not 1<x<2."""
         verdicts: list[Verdict | None] = [None] * len(pairs)
         asked: dict[tuple[str, str], list[int]] = {}
-        for number, pair in enumerate(pairs):
-            if max(map(len, pair)) > _LONGEST:
-                same = pair[0] == pair[1]
-                verdicts[number] = PASSED if same else failed(f"longer than {_LONGEST} characters")
-                continue
-            gold, value = (_join_digits(normal(side)) for side in pair)
-            value = without_currency(gold, value)
-            quick = quick_verdict(gold, value)
-            if quick is not None:
-                verdicts[number] = PASSED if quick else failed("another value")
-            elif reason := objection(gold, value):
-                verdicts[number] = failed(reason)
-            else:
-                for claim in claims(gold, value):
-                    asked.setdefault((gold, claim), []).append(number)
-        for pair, verdict in zip(asked, self._decide(list(asked))):
+        decided: dict[tuple[str, str], Verdict] = {}
+        with self._pool.comparing() as open_pairs:  # which math_verify compares while those that follow are read here
+            for first in range(0, len(pairs), _READ_TOGETHER):
+                left = []
+                for number, (gold, value) in enumerate(pairs[first : first + _READ_TOGETHER], first):
+                    verdicts[number], claimed = _by_form(gold, value)
+                    for pair in claimed:
+                        if pair not in asked:
+                            same = same_value(*pair)
+                            if same is None:
+                                left.append(pair)
+                            else:
+                                decided[pair] = PASSED if same else failed("another value")
+                        asked.setdefault(pair, []).append(number)
+                # By ground truth, which a worker reads once for those that come one behind the other.
+                open_pairs.add(sorted(left))
+                self.asked += len(left)
+        for pair, verdict in (decided | open_pairs.verdicts).items():
             for number in asked[pair]:
                 if verdicts[number] in (None, PASSED):  # every claim must be right
                     verdicts[number] = verdict
         return verdicts
-
-    def _decide(self, pairs: list[tuple[str, str]]) -> list[Verdict]:
-        """By value where that is certain at once, else by math_verify."""
-        verdicts = []
-        for pair in pairs:
-            same = same_value(*pair)
-            verdicts.append(None if same is None else PASSED if same else failed("another value"))
-        # By ground truth, which a worker reads once for those that come one behind the other.
-        left = sorted(pair for pair, verdict in zip(pairs, verdicts) if verdict is None)
-        self.asked += len(left)
-        asked = [(last_factor_kept(gold), last_factor_kept(value)) for gold, value in left]
-        compared = dict(zip(left, self._pool.compare(asked)))
-        return [compared[pair] if verdict is None else verdict for pair, verdict in zip(pairs, verdicts)]
 
     def equivalent(self, pairs: list[tuple[str, str]]) -> list[bool]:
         """Whether two values stand for the same answer, in either order: either may be the gold one.
@@ -278,6 +270,20 @@ class MathGrader:
                 log.warning("%s count as different: %s", shown, verdict.reason)
         equal = iter([a.passed or b.passed for a, b in zip(both_ways[::2], both_ways[1::2])])
         return [next(equal) if letter is None else letter[0] == letter[1] for letter in letters]
+
+
+def _by_form(gold: str, value: str) -> tuple[Verdict | None, list[tuple[str, str]]]:
+    """The verdict where text or form decide it; else the pairs of (gold, claim) whose values must be the same."""
+    if max(len(gold), len(value)) > _LONGEST:
+        return (PASSED if gold == value else failed(f"longer than {_LONGEST} characters")), []
+    gold, value = (_join_digits(normal(side)) for side in (gold, value))
+    value = without_currency(gold, value)
+    quick = quick_verdict(gold, value)
+    if quick is not None:
+        return (PASSED if quick else failed("another value")), []
+    if reason := objection(gold, value):
+        return failed(reason), []
+    return None, [(gold, claim) for claim in claims(gold, value)]
 
 
 # --- processes -------------------------------------------------------------------------------------------
@@ -298,22 +304,23 @@ class _Pool:
     """Worker processes forked from one that has math_verify imported, so that a kill costs a fork."""
 
     def __init__(self, workers: int, cpu_seconds: float, wall_seconds: float):
-        self._workers = workers
-        self._cpu_seconds = cpu_seconds
-        self._wall_seconds = wall_seconds
+        self._number = workers
+        self.cpu_seconds = cpu_seconds
+        self.wall_seconds = wall_seconds
+        self.sockets: list[socket.socket] = []
+        self.workers: list[_Worker] = []
         self._lock = threading.Lock()
         self._zygote: subprocess.Popen | None = None
-        self._sockets: list[socket.socket] = []
 
     def start(self) -> None:
         """Start the processes without waiting for their imports; a no-op when they run."""
         if self._zygote is not None and self._zygote.poll() is None:
             return
         self.close()
-        ours, theirs = zip(*(socket.socketpair() for _ in range(self._workers)))
+        ours, theirs = zip(*(socket.socketpair() for _ in range(self._number)))
         descriptors = [end.fileno() for end in theirs]
         self._zygote = subprocess.Popen(
-            [sys.executable, "-m", "amt.rewards.math_worker", str(self._cpu_seconds), *map(str, descriptors)],
+            [sys.executable, "-m", "amt.rewards.math_worker", str(self.cpu_seconds), *map(str, descriptors)],
             stdin=subprocess.PIPE,  # its end tells the processes that we are gone
             stdout=subprocess.DEVNULL,
             pass_fds=descriptors,
@@ -322,13 +329,17 @@ class _Pool:
         )
         for end in theirs:
             end.close()
-        self._sockets = list(ours)
-        self._state = [_Worker() for _ in ours]
+        self.sockets = list(ours)
+        self.workers = [_Worker() for _ in ours]
+
+    def status(self) -> int:
+        """Exit status of processes that have ended."""
+        return self._zygote.wait()
 
     def close(self) -> None:
-        for end in self._sockets:
+        for end in self.sockets:
             end.close()
-        self._sockets = []
+        self.sockets = []
         if self._zygote is not None:
             self._zygote.stdin.close()
             try:
@@ -338,13 +349,18 @@ class _Pool:
                 self._zygote.wait()
             self._zygote = None
 
-    def compare(self, pairs: list[tuple[str, str]]) -> list[Verdict]:
-        if not pairs:
-            return []
-        with self._lock:
+    @contextlib.contextmanager
+    def comparing(self) -> Iterator["_Comparisons"]:
+        """Comparisons to add to; at the end all of them have their verdicts.
+
+        Raises:
+            InfrastructureError: the processes cannot be used.
+        """
+        with self._lock, selectors.DefaultSelector() as selector:
             try:
-                self.start()
-                return self._compare(pairs)
+                comparisons = _Comparisons(self, selector)
+                yield comparisons
+                comparisons.finish()
             except OSError as error:  # their ends are closed, or none can be started
                 self.close()
                 raise InfrastructureError(f"The math_verify processes cannot be used: {error}") from None
@@ -352,84 +368,106 @@ class _Pool:
                 self.close()
                 raise
 
-    def _compare(self, pairs: list[tuple[str, str]]) -> list[Verdict]:
-        verdicts: list[Verdict | None] = [None] * len(pairs)
-        waiting = deque(range(len(pairs)))
-        tries = [0] * len(pairs)
-        left = len(pairs)
-        with selectors.DefaultSelector() as selector:
-            for number, end in enumerate(self._sockets):
-                selector.register(end, selectors.EVENT_READ, number)
-            for number in range(self._workers):
-                self._give(number, waiting, pairs)
-            while left:
-                ready = selector.select(timeout=0.5)
-                for key, _ in ready:
-                    data = key.fileobj.recv(1 << 16)
-                    if not data:
-                        raise InfrastructureError(f"The math_verify processes ended with status {self._zygote.wait()}.")
-                    worker = self._state[key.data]
-                    *lines, worker.buffer = (worker.buffer + data).split(b"\n")
-                    for line in lines:
-                        left -= self._take(worker, json.loads(line), verdicts, waiting, tries)
-                    self._give(key.data, waiting, pairs)
-                left -= self._give_up_slow_ones(verdicts, waiting, tries)
-        return verdicts
 
-    def _give(self, number: int, waiting: deque[int], pairs: list[tuple[str, str]]) -> None:
-        worker = self._state[number]
-        if worker.process_id is None or not waiting or len(worker.given) > _BATCH // 2:
+class _Comparisons:
+    """What one caller has math_verify compare. The processes work while the caller does something else."""
+
+    def __init__(self, pool: _Pool, selector: selectors.BaseSelector):
+        self._pool, self._selector = pool, selector
+        self._pairs: list[tuple[str, str]] = []
+        self._waiting: deque[int] = deque()
+        self._tries: list[int] = []
+        self._left = 0
+        self._results: list[Verdict | None] = []
+
+    @property
+    def verdicts(self) -> dict[tuple[str, str], Verdict]:
+        return dict(zip(self._pairs, self._results))
+
+    def add(self, pairs: list[tuple[str, str]]) -> None:
+        """More pairs, none of which was added before. Returns at once."""
+        if pairs and not self._pairs:
+            self._pool.start()
+            for number, end in enumerate(self._pool.sockets):
+                self._selector.register(end, selectors.EVENT_READ, number)
+        self._waiting.extend(range(len(self._pairs), len(self._pairs) + len(pairs)))
+        self._pairs += pairs
+        self._tries += [0] * len(pairs)
+        self._results += [None] * len(pairs)
+        self._left += len(pairs)
+        if self._left:
+            self._step(0)
+
+    def finish(self) -> None:
+        while self._left:
+            self._step(0.5)
+
+    def _step(self, timeout: float) -> None:
+        for number in range(len(self._pool.workers)):
+            self._give(number)
+        for key, _ in self._selector.select(timeout):
+            data = key.fileobj.recv(1 << 16)
+            if not data:
+                raise InfrastructureError(f"The math_verify processes ended with status {self._pool.status()}.")
+            worker = self._pool.workers[key.data]
+            *lines, worker.buffer = (worker.buffer + data).split(b"\n")
+            for line in lines:
+                self._take(worker, json.loads(line))
+            self._give(key.data)
+        self._give_up_slow_ones()
+
+    def _give(self, number: int) -> None:
+        worker = self._pool.workers[number]
+        if worker.process_id is None or not self._waiting or len(worker.given) > _BATCH // 2:
             return
-        fair = -(-len(waiting) // self._workers)
-        batch = [waiting.popleft() for _ in range(min(_BATCH - len(worker.given), fair))]
+        fair = -(-len(self._waiting) // len(self._pool.workers))
+        batch = [self._waiting.popleft() for _ in range(min(_BATCH - len(worker.given), fair))]
         if not worker.given:
             worker.since = time.monotonic()
         worker.given.extend(batch)
         # A line names the process that it is for: one that reaches the successor of a dead process is skipped
         # there, and given again here after the successor's hello.
-        lines = "".join(json.dumps([worker.process_id, *pairs[index]]) + "\n" for index in batch)
-        self._sockets[number].sendall(lines.encode())
+        asked = [[worker.process_id, *map(last_factor_kept, self._pairs[index])] for index in batch]
+        self._pool.sockets[number].sendall("".join(json.dumps(line) + "\n" for line in asked).encode())
 
-    def _take(self, worker: _Worker, message: dict, verdicts: list, waiting: deque[int], tries: list[int]) -> int:
-        """Enter one message of a worker; the number of pairs that it decided."""
-        decided = 0
+    def _take(self, worker: _Worker, message: dict) -> None:
+        """Enter one message of a worker."""
         if "hello" in message:  # a fresh process: the one before it died over the first pair that it had
             if worker.given:
                 if message["out_of_time"]:
-                    why = f"comparison took more than {self._cpu_seconds:g} s of CPU"
-                    verdicts[worker.given.popleft()] = failed(why)
-                    decided = 1
+                    why = f"comparison took more than {self._pool.cpu_seconds:g} s of CPU"
+                    self._enter(worker.given.popleft(), failed(why))
                 else:  # the machine may have killed it: that is no verdict
-                    decided = self._undecided(worker, verdicts, waiting, tries, "the process that compared it died")
-                waiting.extendleft(reversed(worker.given))
-                worker.given.clear()
+                    self._undecided(worker, "the process that compared it died")
+                self._give_back(worker)
             worker.process_id = message["hello"]
         elif worker.process_id is not None:  # not the last word of one that was given up
-            verdicts[worker.given.popleft()] = Verdict("scored", message["equal"], message["reason"])
-            decided = 1
+            self._enter(worker.given.popleft(), Verdict("scored", message["equal"], message["reason"]))
         worker.since = time.monotonic()
-        return decided
 
-    def _undecided(self, worker: _Worker, verdicts: list, waiting: deque[int], tries: list[int], why: str) -> int:
-        """Put off the pair that a worker was at, and give it up the second time; the number of pairs decided."""
+    def _enter(self, index: int, verdict: Verdict) -> None:
+        self._results[index] = verdict
+        self._left -= 1
+
+    def _undecided(self, worker: _Worker, why: str) -> None:
+        """Put off the pair that a worker was at, and give it up the second time."""
         index = worker.given.popleft()
-        tries[index] += 1
-        if tries[index] == 2:
-            verdicts[index] = Verdict("error", reason=f"{why}, twice")
-            return 1
-        waiting.append(index)
-        return 0
+        self._tries[index] += 1
+        if self._tries[index] == 2:
+            self._enter(index, Verdict("error", reason=f"{why}, twice"))
+        else:
+            self._waiting.append(index)
 
-    def _give_up_slow_ones(self, verdicts: list, waiting: deque[int], tries: list[int]) -> int:
+    def _give_back(self, worker: _Worker) -> None:
+        self._waiting.extendleft(reversed(worker.given))
+        worker.given.clear()
+
+    def _give_up_slow_ones(self) -> None:
         """Kill workers beyond the wall limit. CPU time ends endless comparisons; this ends those that hang."""
-        decided = 0
-        for worker in self._state:
-            if worker.given and time.monotonic() - worker.since > self._wall_seconds:
-                why = f"no verdict in {self._wall_seconds:g} s"
-                decided += self._undecided(worker, verdicts, waiting, tries, why)
-                waiting.extendleft(reversed(worker.given))
-                worker.given.clear()
+        for worker in self._pool.workers:
+            if worker.given and time.monotonic() - worker.since > self._pool.wall_seconds:
+                self._undecided(worker, f"no verdict in {self._pool.wall_seconds:g} s")
+                self._give_back(worker)
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(worker.process_id, signal.SIGKILL)
                 worker.process_id = None
-        return decided
