@@ -139,7 +139,7 @@ class Spending(RuleBasedStateMachine):
 
 
 TestSpending = Spending.TestCase
-TestSpending.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
+TestSpending.settings = settings(max_examples=40, stateful_step_count=30)
 
 
 def test_a_question_of_a_killed_process_is_taken_up_and_was_perhaps_billed(tmp_path):

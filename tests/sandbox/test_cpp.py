@@ -284,7 +284,7 @@ def test_a_fault_is_kept(apart, tmp_path):
     assert len(entries(tmp_path)) == 2
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(cut=st.floats(0, 1, exclude_max=True), flip=st.booleans())
 def test_a_damaged_entry_counts_as_missing(apart, tmp_path, cut, flip):
     assert verdict(apart, ECHO, ("y", "y"), language="c") == ("passed", None)
