@@ -509,5 +509,4 @@ def test_many_processes_may_make_the_database_at_once(tmp_path):
     started = [
         subprocess.Popen([sys.executable, "-c", script], env=os.environ | {"PYTHONPATH": str(ROOT)}) for _ in range(6)
     ]
-    deadline = time.monotonic() + 60
-    assert [process.wait(deadline - time.monotonic()) for process in started] == [0] * 6
+    assert [process.wait() for process in started] == [0] * 6
