@@ -43,6 +43,9 @@ PR_SET_CHILD_SUBREAPER = 36
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n\n")[0])
     parser.add_argument("--seconds", type=float, default=300.0)
+    parser.add_argument(
+        "--least", type=int, default=0, help="submissions, and one kill a server: it goes on until then"
+    )
     parser.add_argument("--servers", type=int, default=2)
     parser.add_argument("--workers", type=int, default=1, help="of each server")
     parser.add_argument("--kill-every", type=float, default=10.0, help="seconds between kills of a server, on average")
@@ -57,7 +60,7 @@ def main() -> int:
     print(f"undisturbed: {dict(Counter(outcome for outcome, *_ in expected))} of {len(pool)}", flush=True)
     with tempfile.TemporaryDirectory(prefix="amt-sandbox-load-") as folder:
         trial = Trial(pool, args.servers, args.workers, args.kill_every, args.seed, Path(folder))
-        trial.run(args.seconds)
+        trial.run(args.seconds, args.least)
         left_files = sum(1 for _ in trial.temporary.rglob("*"))
         unfinished = sum(1 for _ in trial.cache.glob("writing-*"))
         compiled = sum(1 for _ in trial.cache.iterdir()) - unfinished - trial.compiled_before
@@ -188,7 +191,7 @@ class Trial:
         self.counts: Counter[str] = Counter()
         """Of both clients."""
 
-    def run(self, seconds: float) -> None:
+    def run(self, seconds: float, least: int = 0) -> None:
         for server in self._servers:
             server.start()
         addresses = [server.address for server in self._servers]
@@ -207,6 +210,8 @@ class Trial:
         for thread in (*callers, *killers):
             thread.start()
         self._over.wait(seconds)
+        while least and (len(self.given) < least or self.kills < len(self._servers)):
+            time.sleep(0.1)
         self._over.set()
         for thread in (*killers, *callers):
             thread.join()

@@ -4,6 +4,12 @@ import contextlib
 import os
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# How long an example takes says how busy the machine is, not whether the code is right. Settings of a test's own that
+# suppress a health check name `too_slow` too: theirs replace these.
+settings.register_profile("any_machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any_machine")
 
 # Scripts started by tests record nothing in the project's own MLflow; tests/workflow turns it on where it is tested.
 os.environ.setdefault("AMT_TRACKING", "off")

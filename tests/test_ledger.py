@@ -61,7 +61,7 @@ OUTCOMES = st.sampled_from(["kept", "dropped", "changed", "packed", "repeated", 
 NAMES = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=6)
 
 
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(st.dictionaries(NAMES, OUTCOMES, max_size=80), st.integers(1, 9), st.integers(2, 4))
 def test_it_holds_what_was_recorded_sorted_and_counted(tmp_path, outcomes, buffer_rows, most_runs):
     book = Ledger("test", buffer_rows=buffer_rows, most_runs=most_runs)

@@ -68,7 +68,7 @@ def test_a_table_read_in_parts_is_checked_alike(tmp_path, columns, message):
 
 
 @given(st.lists(st.integers(0, 2 * ROW_GROUP_ROWS), max_size=4))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_a_table_written_in_parts_is_the_same_bytes_whatever_the_parts(tmp_path_factory, ends):
     folder = tmp_path_factory.mktemp("tables")
     rows = pa.table({"id": map(str, range(50_000)), "count": range(50_000)}, schema=SCHEMA)
@@ -84,7 +84,7 @@ def test_a_table_written_in_parts_is_the_same_bytes_whatever_the_parts(tmp_path_
 
 
 @given(st.lists(st.tuples(st.integers(0, 12), st.integers(0, 2)), max_size=40), st.data())
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_row_groups_end_by_rows_and_bytes_whatever_the_parts(tmp_path_factory, sizes, data):
     """sizes: (characters, entries of a list) of each row; a group takes 5 rows, or 20 bytes."""
     folder = tmp_path_factory.mktemp("groups")
@@ -111,7 +111,7 @@ def test_row_groups_end_by_rows_and_bytes_whatever_the_parts(tmp_path_factory, s
 
 
 @given(st.lists(st.integers(0, 30), max_size=40))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_batches_of_rows_end_by_rows_and_weight(sizes):
     """A batch takes 5 rows, or ends with the row that brings it to 20."""
     rows = [{"text": "x" * size} for size in sizes]

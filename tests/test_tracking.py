@@ -73,7 +73,7 @@ class Place:
         return [journal.read_text() for journal in self.path.glob("scratch/tracking/*.jsonl")]
 
     def flush(self, **environment: str) -> list[str]:
-        code = "import json; from amt.tracking import flush; print(json.dumps(flush(60)))"
+        code = "import json; from amt.tracking import flush; print(json.dumps(flush(500)))"
         done = subprocess.run(
             [sys.executable, "-c", code],
             cwd=self.path,
@@ -101,9 +101,8 @@ def test_runs_hold_settings_data_curves_and_reports(place):
     hanging = place.start("hang")
     stages = [place.start("ok"), place.start("fail"), hanging]
     assert [stage.wait() for stage in stages[:2]] == [0, 1]
-    deadline = time.monotonic() + 60
     while not any('"hang"' in text and '"step": 2' in text for text in place.journals()):
-        assert time.monotonic() < deadline
+        assert hanging.poll() is None
         time.sleep(0.05)
     hanging.send_signal(signal.SIGKILL)
     hanging.wait()
@@ -145,9 +144,7 @@ def test_a_store_that_is_down_costs_no_stage_and_loses_nothing(place):
     assert "is not in MLflow" in warning
     assert "python -m amt.tracking" in warning
     # That recorder ends by itself; the next one tries again, here with the store that stands in the project.
-    deadline = time.monotonic() + 60
     while place.flush():
-        assert time.monotonic() < deadline
         time.sleep(0.5)
     assert list(place.runs()) == ["miniature-ok"]
 
@@ -164,7 +161,7 @@ def test_a_recorder_waits_neither_for_a_stage_that_died_at_birth_nor_for_another
     }  # fmt: skip
     remote.write_text(json.dumps(start) + "\n")
     command = [sys.executable, "-m", "amt.tracking"]
-    assert subprocess.run(command, cwd=place.path, env=place.environment, timeout=120).returncode == 0
+    assert subprocess.run(command, cwd=place.path, env=place.environment).returncode == 0
     assert not stillborn.exists()
     assert remote.exists()
     assert {name: run.info.status for name, (run, _) in place.runs().items()} == {"b": "RUNNING"}

@@ -289,7 +289,7 @@ def globals_of(table: symtable.SymbolTable, *, stored_in_class: bool = False) ->
     return found.union(*(globals_of(child, stored_in_class=stored_in_class) for child in table.get_children()))
 
 
-GENERATED = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+GENERATED = settings(max_examples=150, suppress_health_check=list(HealthCheck))
 
 
 @GENERATED

@@ -18,7 +18,7 @@ def arguments(command: str) -> bytes:
     return subprocess.run(["bash", "-c", script], capture_output=True, timeout=30).stdout
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(st.tuples(st.sampled_from(PIECES), st.sampled_from(GAPS)), min_size=1, max_size=8))
 def test_the_normal_form_means_the_same_to_bash(pieces):
     command = "first " + "".join(piece + gap.replace("\n    ", "\nshow ") for piece, gap in pieces)

@@ -146,7 +146,7 @@ PATTERNS = ("URL", "EMBEDDED_IMAGE", "IMAGE_MENTION", "IMAGE_FILE")
 
 
 @pytest.mark.parametrize("name", PATTERNS)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(data=st.data())
 def test_looking_for_hints_first_loses_nothing(recipe, name, data):
     """Whatever a pattern finds is found, in any case of letters, though most texts are never searched by it."""

@@ -168,14 +168,13 @@ def has_repetition(words, shortest, repeats, long_run=None):
     return False
 
 
-@settings(deadline=None)
 @given(st.lists(st.sampled_from(["的", "一", " ab "]), max_size=24), st.integers(1, 4), st.integers(2, 4))
 def test_a_letter_of_a_script_without_spaces_is_a_word(words, shortest, repeats):
     found = repeated_phrase("".join(words), shortest, repeats)
     assert (found is not None) == has_repetition(words, shortest, repeats)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     st.lists(st.sampled_from(["0", "1", "+", "="]), min_size=1, max_size=40),
     st.integers(990, 1010),
@@ -189,7 +188,6 @@ def test_what_has_no_letters_counts_from_a_thousand_words_on(cell, words, others
     assert (found is not None) == has_repetition(text, shortest, 3, long_run=1000)
 
 
-@settings(deadline=None)
 @given(st.lists(st.sampled_from(["a", "b", "c"]), max_size=24), st.integers(1, 4), st.integers(2, 4))
 def test_repeated_phrase_agrees_with_the_definition(words, shortest, repeats):
     """Compared with the definition written out: some run of p >= shortest words stands `repeats` times in a row."""

@@ -163,7 +163,7 @@ WORDS = st.sampled_from(
 )
 
 
-@settings(deadline=None, max_examples=500)
+@settings(max_examples=500)
 @given(st.lists(st.tuples(SIGNS, WORDS), min_size=1, max_size=6), SIGNS)
 def test_two_sentences_that_ask_make_several_questions(parts, end):
     text = "".join(signs + words for signs, words in parts) + end

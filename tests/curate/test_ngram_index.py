@@ -17,7 +17,7 @@ def most_covered(index: NgramIndex, texts: list[str]) -> list[Coverage | None]:
     return [next(iter(items), None) for items in index.covered(hashed_words(texts), 0.0)]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(WORDS, min_size=1, max_size=1), st.lists(WORDS, max_size=6))
 def test_with_one_item_coverage_is_the_share_of_its_ngrams(items, texts):
     """All words of a single item are equally rare, so that the weights drop out."""

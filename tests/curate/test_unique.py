@@ -296,7 +296,7 @@ def test_equal_texts_with_other_ground_truths_are_recorded(run_unique):
     assert json.loads(entries["c:1"]["detail"]) == {"same_as": "a:1"}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.data())
 def test_never_merges_different_numbers(recipe, tmp_path_factory, data):
     """Whatever the template, two texts in one cluster have the same numbers."""
@@ -327,7 +327,7 @@ def test_finds_light_edits_of_real_problems_and_merges_no_number_variants(recipe
     assert all(cluster[800 + number] == 800 + number for number in range(400))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.data())
 def test_how_rows_lie_in_files_and_shards_decides_nothing(recipe, tmp_path_factory, data):
     """Rows of a few sources, some alike: whatever the files and the shards, the same rows go for the same reason."""

@@ -68,10 +68,16 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self):
         self.owner.count(1)
+        self._is_counted = True
         try:
             self._answer()
         finally:
+            self._count_down()
+
+    def _count_down(self):
+        if self._is_counted:
             self.owner.count(-1)
+            self._is_counted = False
 
     def _answer(self):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -104,7 +110,7 @@ class _Handler(BaseHTTPRequestHandler):
             case ["gateway", status]:
                 self._send(int(status), b"<html>Bad Gateway</html>")
             case ["hang"]:
-                time.sleep(2)
+                self.rfile.read(1)  # until the client leaves
                 self.close_connection = True
             case ["retry-after", value]:
                 self._send(429, b"{}", {"Retry-After": value})
@@ -115,6 +121,7 @@ class _Handler(BaseHTTPRequestHandler):
                 self._send(200, self._completion(question, body["seed"]))
 
     def _send(self, status, body, headers=None):
+        self._count_down()  # who has the answer may ask the next before this thread goes on
         self.send_response(status)
         for name, value in ({"Content-Length": str(len(body))} | (headers or {})).items():
             self.send_header(name, value)

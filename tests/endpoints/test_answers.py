@@ -139,7 +139,7 @@ class Spending(RuleBasedStateMachine):
 
 
 TestSpending = Spending.TestCase
-TestSpending.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
+TestSpending.settings = settings(max_examples=40, stateful_step_count=30)
 
 
 def test_a_question_of_a_killed_process_is_taken_up_and_was_perhaps_billed(tmp_path):
@@ -509,5 +509,4 @@ def test_many_processes_may_make_the_database_at_once(tmp_path):
     started = [
         subprocess.Popen([sys.executable, "-c", script], env=os.environ | {"PYTHONPATH": str(ROOT)}) for _ in range(6)
     ]
-    deadline = time.monotonic() + 60
-    assert [process.wait(deadline - time.monotonic()) for process in started] == [0] * 6
+    assert [process.wait() for process in started] == [0] * 6

@@ -123,7 +123,7 @@ def test_a_stage_without_a_ledger_is_named(project):
 ROWS = st.dictionaries(st.integers(0, 9).map("s:{}".format), st.booleans(), max_size=10)
 
 
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(ROWS, ROWS, st.integers(1, 3))
 def test_any_two_stages_fit_exactly_if_their_rows_do(tmp_path_factory, clean, unique, shards):
     """clean, unique: {row: whether it is kept}."""

@@ -48,7 +48,7 @@ def test_a_file_that_is_no_ledger_is_named(project, content):
 NAMES = st.text("ab:/0~é", min_size=1, max_size=4)
 
 
-@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(st.lists(st.sets(NAMES, max_size=12), min_size=1, max_size=5), NAMES, NAMES)
 def test_a_range_holds_what_a_scan_of_everything_holds(tmp_path_factory, shards, first, behind):
     folder = tmp_path_factory.mktemp("shards")

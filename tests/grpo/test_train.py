@@ -23,6 +23,8 @@ from amt.rollout.server import Generation
 from amt.rows import LEDGER, QUERY, read_rows, write_rows
 from tests.toy_model import digit_query, write_toy_model
 
+pytestmark = pytest.mark.timeout(1800)
+
 ROOT = Path(__file__).parents[2]
 STEPS = 4
 SIZES = {"prompts": 4, "group_size": 32}
@@ -78,7 +80,7 @@ def lines(path: Path) -> list[dict]:
 def undisturbed(inputs, tmp_path_factory):
     work = tmp_path_factory.mktemp("undisturbed")
     process = start(inputs, work)
-    assert process.wait(500) == 0, (work / "log").read_text()[-3000:]
+    assert process.wait() == 0, (work / "log").read_text()[-3000:]
     return work / "rl1"
 
 
@@ -161,11 +163,9 @@ def test_rows_that_the_update_left_out_are_not_told_as_used(tmp_path):
 
 def test_a_killed_run_goes_on_and_ends_as_an_undisturbed_one(inputs, undisturbed, tmp_path):
     first = start(inputs, tmp_path / "work")
-    deadline = time.monotonic() + 500
     metrics: list[Path] = []
     while not (metrics and metrics[0].read_text().count("\n") >= 3):
         assert first.poll() is None, (tmp_path / "work" / "log").read_text()[-3000:]
-        assert time.monotonic() < deadline
         metrics = list((tmp_path / "work" / "scratch").glob("grpo_1/*/model/metrics.jsonl"))
         time.sleep(0.02)
     servers = psutil.Process(first.pid).children(recursive=True)
@@ -178,7 +178,7 @@ def test_a_killed_run_goes_on_and_ends_as_an_undisturbed_one(inputs, undisturbed
     assert not (tmp_path / "work" / "rl1").exists()
 
     second = start(inputs, tmp_path / "work")
-    assert second.wait(500) == 0, (tmp_path / "work" / "log").read_text()[-3000:]
+    assert second.wait() == 0, (tmp_path / "work" / "log").read_text()[-3000:]
     assert "goes on after step" in (tmp_path / "work" / "log").read_text()
     names = ("step", "reward", "loss", "grad_norm", "response_tokens", "entropy")
     for found, expected in zip(

@@ -83,7 +83,7 @@ BY_SENTENCE = ("length_constraints:number_sentences", "change_case:capital_word_
 
 
 @pytest.mark.parametrize("name", CHECKS)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.data())
 def test_both_implementations_decide_alike(name, data):
     kwargs = data.draw(ARGUMENTS.get(name, st.just({})))

@@ -115,7 +115,7 @@ def test_what_still_does_not_fit_is_refused_with_the_key(model_dir, response, qu
 
 
 @pytest.mark.parametrize("too_long", ["cut_response", "cut_prompt", "invalid"])
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(length=st.integers(0, 300), asked=st.integers(1, 300))
 def test_whatever_is_long_what_is_read_fits_and_ends_as_the_response_does(model_dir, too_long, length, asked):
     reading, ids = read(model_dir, "ab" * length + "Z", "c" * asked, too_long)

@@ -27,6 +27,11 @@ def _uncontrolled(why: str) -> dict:
     return {"control": "none", "why_no_control": why}
 
 
+def _soon(condition: str) -> str:
+    """Within 3 s, what is to happen beside the program."""
+    return f"for (int n = 0; n < 30; n++) {{ if ({condition}) return true; usleep(100000); }} return false;"
+
+
 _CHILD = "if (n == 0) _exit(0); if (n > 0) waitpid(n, nullptr, 0); return n > 0;"
 _ARGUMENTS = 'char* a[] = {(char*)"sh", (char*)"-c", (char*)"echo got through", nullptr};'
 _PYTHON = (
@@ -98,7 +103,7 @@ PROCESSES = [
         "processes",
         "C++: a daemon that waits for the next test",
         'if (fork() == 0) { setsid(); sleep(1); ofstream("here") << 1; _exit(0); } return true;',
-        then='sleep(2); return ifstream("here").good();',
+        then=_soon('ifstream("here").good()'),
     ),
 ]
 
@@ -203,7 +208,7 @@ OTHERS = [
     _attack(
         "other processes",
         "C++: kill its parent",
-        "int p = getppid(); kill(p, SIGTERM); kill(p, SIGKILL); usleep(300000); return getppid() != p;",
+        "int p = getppid(); kill(p, SIGTERM); kill(p, SIGKILL); " + _soon("getppid() != p"),
     ),
     _attack(
         "other processes",

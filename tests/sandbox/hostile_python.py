@@ -20,6 +20,11 @@ def uncontrolled(why: str) -> dict:
     return {"control": "none", "why_no_control": why}
 
 
+def soon(condition: str) -> str:
+    """Within 3 s, what is to happen beside the program."""
+    return f"n = 0\nwhile not ({condition}):\n    time.sleep(0.1)\n    n += 1\n    assert n < 30"
+
+
 NETWORK = [
     attack(
         "network",
@@ -213,7 +218,7 @@ PROCESSES = [
         "a daemon that waits for the next test",
         "import os, time\nif os.fork() == 0:\n    os.setsid()\n    time.sleep(1)\n    open('here', 'w')\n"
         "    os._exit(0)",
-        then="import os, time\ntime.sleep(2)\nassert os.path.exists('here')",
+        then="import os, time\n" + soon("os.path.exists('here')"),
     ),
     attack(
         "processes",
@@ -411,7 +416,7 @@ LEFT = [
         "a thread that goes on",
         "import os, threading, time\ndef later():\n    time.sleep(0.5)\n    open('left', 'w')\n"
         "threading.Thread(target=later, daemon=True).start()",
-        then="import os, time\ntime.sleep(1)\nassert os.path.exists('left')",
+        then="import os, time\n" + soon("os.path.exists('left')"),
     ),
     attack(
         "left behind",

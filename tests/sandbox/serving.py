@@ -25,7 +25,7 @@ SETTINGS = params.Sandbox(
     wall_seconds=20.0,
     memory_mb=256,
     output_bytes=100_000,
-    compile_seconds=10.0,
+    compile_seconds=120.0,
     compile_memory_mb=1024,
     allow_unprotected=False,
 )

@@ -22,6 +22,8 @@ from tests.sandbox.attacks import ATTACKS, CALLER, LIMITS, blocked, made_by
 from tests.sandbox.running import once, run_in
 from tests.sandbox.unprotected import why_harmless
 
+pytestmark = pytest.mark.timeout(1800)  # all attacks are made for the first test
+
 NAMES = [attack.name for attack in ATTACKS]
 CONTROLLED = {attack.name: attack for attack in ATTACKS if attack.control != "none"}
 UNCONTROLLED = [attack for attack in ATTACKS if attack.control == "none"]

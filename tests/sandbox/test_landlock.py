@@ -31,7 +31,7 @@ from amt.sandbox.runner import Compiling, Input, Limits, Sandbox
 from tests.sandbox.running import run_in
 given = json.load(sys.stdin)
 with tempfile.TemporaryDirectory() as cache:
-    compiling = Compiling(15.0, 512, Path(cache))  # without a precompiled header
+    compiling = Compiling(120.0, 512, Path(cache))  # without a precompiled header
     with Sandbox(Limits(1.0, 5.0, 256, 1_000_000), workers=1, compiling=compiling) as sandbox:
         os.environ["PATH"] = "/usr/bin:/bin"
         attacks = {name: repr(run_in(sandbox, code, Input("stdin", stdin="ping"))) for name, code in given["attacks"]}

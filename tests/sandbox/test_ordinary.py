@@ -17,7 +17,7 @@ LOCALE = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def sandbox(tmp_path_factory):
-    compiling = Compiling(cpu_seconds=10.0, memory_mb=2048, cache=tmp_path_factory.mktemp("compiled"))
+    compiling = Compiling(cpu_seconds=120.0, memory_mb=2048, cache=tmp_path_factory.mktemp("compiled"))
     with Sandbox(LIMITS, workers=1, compiling=compiling) as sandbox:
         yield sandbox
 

@@ -64,16 +64,28 @@ def test_a_body_of_unknown_length_is_bounded_too(one):
     assert response.status_code == 413
 
 
+def filled(one, threads):
+    """What the server will say of a submission that runs for a while and of one that waits for it."""
+    runs = threads.submit(one.post, request_body(sleeping(15), replace(LIMITS, wall_seconds=60.0)))
+
+    def counts(health):
+        assert not runs.done()
+        return health["running"], health["waiting"]
+
+    one.wait_for(lambda health: counts(health) == (1, 0))
+    waits = threads.submit(one.post, request_body(echo(), LIMITS))
+    one.wait_for(lambda health: counts(health) == (1, 1))
+    return [runs, waits]
+
+
 def test_a_full_queue_says_when_to_come_back(one):
     with ThreadPoolExecutor(2) as threads:
-        # As long as it takes: they end when the third was refused.
-        slow = [threads.submit(one.judge, sleeping(5)) for _ in range(2)]
-        one.wait_for(lambda health: (health["running"], health["waiting"]) == (1, 1))
+        taken = filled(one, threads)
         refused = one.post(request_body(echo(), LIMITS))
         assert refused.status_code == 429
         assert 1 <= int(refused.headers["Retry-After"]) <= 30
         assert "All 1 workers are busy, and 1 submissions wait" in refused.text
-        assert [future.result().outcome for future in slow] == ["passed", "passed"]
+        assert [future.result().json()["outcome"] for future in taken] == ["passed", "passed"]
     health = one.wait_for(lambda health: health["running"] == 0)
     assert health["waiting"] == 0
     assert one.metrics()['amt_sandbox_refused_total{reason="queue_full"}'] == 1
@@ -81,7 +93,7 @@ def test_a_full_queue_says_when_to_come_back(one):
 
 
 def test_health_says_what_the_server_is(one):
-    response = httpx.get(f"{one.address}/health")
+    response = httpx.get(f"{one.address}/health", timeout=60)
     assert response.status_code == 200
     told = response.json()
     assert told["maximum"]["memory_mb"] == 1024
@@ -159,10 +171,10 @@ def test_the_key_is_wanted_where_there_is_one():
         assert one.judge(echo()).outcome == "passed"
         body = request_body(echo(), LIMITS)
         for headers in ({}, {"Authorization": "Bearer other"}, {"Authorization": "Bearer \xe9".encode("latin-1")}):
-            assert httpx.post(f"{one.address}/judge", content=body, headers=headers).status_code == 401
-        health = httpx.get(f"{one.address}/health")
+            assert httpx.post(f"{one.address}/judge", content=body, headers=headers, timeout=60).status_code == 401
+        health = httpx.get(f"{one.address}/health", timeout=60)
         assert (health.status_code, health.json()["admits"]) == (200, False)
-        assert "s3cret" not in health.text + httpx.get(f"{one.address}/metrics").text
+        assert "s3cret" not in health.text + httpx.get(f"{one.address}/metrics", timeout=60).text
 
 
 def test_it_says_so_when_programs_do_not_run_any_more(tmp_path):
@@ -187,12 +199,10 @@ def test_it_says_so_when_programs_do_not_run_any_more(tmp_path):
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_asked_to_stop_it_ends_what_runs_and_takes_no_more(number, tmp_path):
     with server("--workers", "1", "--queue", "1", TMPDIR=str(tmp_path)) as one, ThreadPoolExecutor(2) as threads:
-        body = request_body(sleeping(5), LIMITS)
-        asked = [threads.submit(one.post, body) for _ in range(2)]
-        one.wait_for(lambda health: (health["running"], health["waiting"]) == (1, 1))
+        asked = filled(one, threads)
         started = psutil.Process(one.process.pid).children(recursive=True)
         one.process.send_signal(number)
-        responses = sorted((future.result() for future in asked), key=lambda response: response.status_code)
+        responses = [future.result() for future in asked]
         assert [response.status_code for response in responses] == [200, 503]
         assert responses[0].json()["outcome"] == "passed"
         assert "stopping" in responses[1].text

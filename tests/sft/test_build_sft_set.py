@@ -357,7 +357,7 @@ def expected_fates(offer, hard, most, repeats, seed):
     return fates
 
 
-@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
     kinds=st.lists(st.lists(st.sampled_from(sorted(KINDS)), max_size=4), min_size=1, max_size=24),
     most=st.none() | st.integers(0, 12),

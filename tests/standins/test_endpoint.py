@@ -319,18 +319,18 @@ def test_the_server_ends_with_its_block_and_with_its_parent(tmp_path):
     command = [sys.executable, "-c", code, str(tmp_path / "log")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2]) as parent:
         address = parent.stdout.readline().strip()
-        assert httpx.get(f"{address}/models").status_code == 200
+        assert httpx.get(f"{address}/models", timeout=60).status_code == 200
         os.kill(parent.pid, signal.SIGKILL)
     assert _is_gone(address)
     with scripted_endpoint(1, tmp_path / "log") as address:
-        assert httpx.get(f"{address}/models").status_code == 200
+        assert httpx.get(f"{address}/models", timeout=60).status_code == 200
     assert _is_gone(address)
 
 
 def _is_gone(address) -> bool:
     for _ in range(100):
         try:
-            httpx.get(f"{address}/models", timeout=5)
+            httpx.get(f"{address}/models", timeout=60)
         except httpx.TransportError:
             return True
         time.sleep(0.1)

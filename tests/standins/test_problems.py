@@ -21,7 +21,7 @@ SEEDS = st.integers(0, 2**31)
 
 
 @pytest.mark.parametrize(("category", "kind"), kinds())
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=SEEDS)
 def test_solve_reads_what_was_drawn(category, kind, seed):
     drawn = draw(category, kind, random.Random(seed))
@@ -33,7 +33,7 @@ def test_solve_reads_what_was_drawn(category, kind, seed):
     assert len(drawn.query.split()) <= 35
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(seed=SEEDS, kind=st.sampled_from(sorted(ARENA)))
 def test_arena_questions_are_read_too(seed, kind):
     drawn = draw_chat(kind, random.Random(seed))
@@ -122,7 +122,7 @@ _OBEYS = {
 }
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(seed=SEEDS)
 def test_the_teachers_text_obeys_every_instruction(seed):
     problem = draw("instruction_follow", "instructions", random.Random(seed))
@@ -141,7 +141,7 @@ def test_the_projects_own_grader_passes_the_teacher_and_fails_wrong_answers():
         assert not grade_instructions(instructions, wrong.response).passed, problem.query
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(seed=SEEDS, kind=st.sampled_from(sorted(MATH)))
 def test_a_paraphrase_has_the_same_answer_and_another_text(seed, kind):
     problem = draw_math(kind, random.Random(seed))
@@ -151,7 +151,7 @@ def test_a_paraphrase_has_the_same_answer_and_another_text(seed, kind):
         assert (other.query == problem.query) == (phrasing == problem.phrasing)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(seed=SEEDS, kind=st.sampled_from(sorted(MATH)))
 def test_polite_words_and_suffixes_change_no_answer(seed, kind):
     problem = draw_math(kind, random.Random(seed))
@@ -165,7 +165,7 @@ def test_polite_words_and_suffixes_change_no_answer(seed, kind):
         assert faults.is_complete(text)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(seed=SEEDS, kind=st.sampled_from(sorted(MATH)), following=st.sampled_from(sorted(FOLLOWING_PHRASINGS)))
 def test_options_hold_the_answer_once(seed, kind, following):
     rng = random.Random(seed)
@@ -189,7 +189,7 @@ def test_wrong_answers_are_wrong(category, kind):
         assert re.fullmatch(r"<think>.+</think><answer>\\boxed\{[^{}]+\}</answer>", wrong.response)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(seed=SEEDS)
 def test_faulty_queries_are_what_they_claim(seed):
     rng = random.Random(seed)

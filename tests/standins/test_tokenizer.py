@@ -40,7 +40,7 @@ def test_training_again_gives_the_same_tokenizer(tokenizer):
     assert again.to_str() == tokenizer.to_str()
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.text(), st.sampled_from(["", SYSTEM, SUFFIX, "</think>", "\\boxed{7}"]), st.text())
 def test_every_text_comes_back(tokenizer, before, phrase, after):
     text = before + phrase + after

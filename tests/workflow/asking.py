@@ -55,18 +55,16 @@ def running(toy, *command: str, stage: str):
         process = subprocess.Popen(
             command, cwd=toy.path, env=toy.environment(), stdout=said, stderr=said, start_new_session=True
         )
-    deadline = time.monotonic() + 90
     while not (toy.path / "ran").exists() or stage not in toy.read("ran").split():
         assert process.poll() is None, toy.read("said")
-        assert time.monotonic() < deadline
         time.sleep(0.05)
     try:
         yield process
     finally:
         (toy.path / f"wait-{stage}").unlink()
         try:
-            process.wait(90)
-        except subprocess.TimeoutExpired:
+            process.wait()
+        except BaseException:  # pytest's time limit
             os.killpg(process.pid, signal.SIGKILL)
             raise
 

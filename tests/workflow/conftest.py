@@ -19,7 +19,7 @@ class Workplace:
 
     path: Path
 
-    def call(self, *command: str, timeout: float = 120, **environment: str) -> subprocess.CompletedProcess:
+    def call(self, *command: str, timeout: float | None = None, **environment: str) -> subprocess.CompletedProcess:
         """Run a command to its end, whatever its exit status; its two streams come back as one."""
         return subprocess.run(
             command,

@@ -88,16 +88,14 @@ def test_a_build_waits_for_a_command_of_dvc(toy, tool):
     (toy.path / "models/m/weights.json").unlink()
     hold = "import zc.lockfile as z; lock = z.LockFile('.dvc/tmp/lock'); print('held', flush=True); input()"
     pipes = {"cwd": toy.path, "env": toy.environment(), "stdout": subprocess.PIPE, "text": True}
-    with (
-        subprocess.Popen(["python", "-c", hold], stdin=subprocess.PIPE, **pipes) as holder,
-        subprocess.Popen(TOOLS[tool], stdin=subprocess.DEVNULL, stderr=subprocess.STDOUT, **pipes) as build,
-    ):
+    with subprocess.Popen(["python", "-c", hold], stdin=subprocess.PIPE, **pipes) as holder:
         assert holder.stdout.readline() == "held\n"
         said = []
-        for line in build.stdout:
-            said.append(line)
-            if "waiting for another command of DVC" in line:
-                holder.communicate("\n")
+        with subprocess.Popen(TOOLS[tool], stdin=subprocess.DEVNULL, stderr=subprocess.STDOUT, **pipes) as build:
+            for line in build.stdout:
+                said.append(line)
+                if "waiting for another command of DVC" in line:
+                    holder.communicate("\n")
         said = "".join(said)
         if holder.poll() is None:
             holder.communicate("\n")
@@ -204,9 +202,8 @@ def test_an_experiment_in_a_folder_of_its_own(committed, way):
     else:
         committed.do("dvc", "exp", "run", "--queue", "--name", "aside", "-S", "rate=6")
         committed.do("dvc", "queue", "start")
-        deadline = time.monotonic() + 90
-        while "Success" not in committed.do("dvc", "queue", "status"):
-            assert time.monotonic() < deadline, committed.do("dvc", "queue", "status")
+        while "Success" not in (status := committed.do("dvc", "queue", "status")):
+            assert "Failed" not in status
             time.sleep(0.5)
         committed.do("dvc", "queue", "stop", "--kill")
     assert committed.read("reports/sum.json") == '{"sum": 180}'
@@ -239,10 +236,8 @@ def test_amt_gc_waits_for_an_experiment_in_a_folder_of_its_own(committed):
     with subprocess.Popen(
         command, cwd=committed.path, env=committed.environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     ) as process:
-        deadline = time.monotonic() + 90
         while not list(committed.path.glob(".dvc/tmp/exps/**/ran")):
             assert process.poll() is None, process.stdout.read()
-            assert time.monotonic() < deadline
             time.sleep(0.1)
         done = committed.call("amt", "gc", "--yes")
         hold.unlink()
