@@ -356,11 +356,12 @@ class _Pool:
         Raises:
             InfrastructureError: the processes cannot be used.
         """
-        with self._lock, selectors.DefaultSelector() as selector:
+        with self._lock:
             try:
-                comparisons = _Comparisons(self, selector)
-                yield comparisons
-                comparisons.finish()
+                with selectors.DefaultSelector() as selector:
+                    comparisons = _Comparisons(self, selector)
+                    yield comparisons
+                    comparisons.finish()
             except OSError as error:  # their ends are closed, or none can be started
                 self.close()
                 raise InfrastructureError(f"The math_verify processes cannot be used: {error}") from None

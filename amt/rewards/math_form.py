@@ -174,7 +174,10 @@ _TEXT = re.compile(
 _COMMAND = re.compile(r"\\([A-Za-z]+)")
 _CLOSE = 1 / 20
 _LONGEST_DECIMAL = 40
-_INDEXED = re.compile(r"[A-Za-z]?(?:_\{?\w+\}?)?\s*", re.ASCII)
+_INDEX = re.compile(r"_\s*(?:\{[^{}]*\}|\w)")
+_ARGUMENT = re.compile(r"(?<=[A-Za-z}'])\s*\([^()]*\)")
+_LETTERS = re.compile(r"(?!\s*[ei]\s*$)[A-Za-z{}'|\s]*")
+_QUANTITY = re.compile(r"([+-]?(?:\d+(?:\.\d*)?|\.\d+))(?:\s*\^\s*\{?\s*\\circ\s*\}?)?[\s~.]*", re.ASCII)
 _EULER = re.compile(r"(?<![A-Za-z\\])e(?![A-Za-z])")
 
 
@@ -189,12 +192,13 @@ def claims(gold: str, answer: str) -> list[str]:
         exact, near = about[0], about[-1]
         if len(about) > 2:
             return about
-        if not exact or _INDEXED.fullmatch(_TEXT.sub("", exact)):
+        quantity = _QUANTITY.fullmatch(_TEXT.sub("", near))
+        if _names_a_value(exact):
             answer = near
-        elif _PLAIN_NUMBER.fullmatch(near) and _rounded(exact, near):
-            answer = near if _PLAIN_NUMBER.fullmatch(gold) and "." in gold else exact
-        else:
+        elif quantity is None or (is_near := _rounded(exact, quantity[1])) is False:
             return about
+        else:
+            answer = near if is_near and _PLAIN_NUMBER.fullmatch(gold) and "." in gold else exact
     if "=" not in answer or "=" in gold or re.search(r"[<>!:=]=|=[<>=]|[,;]|\\begin", answer):
         return [answer]
     *others, last = (side.strip() for side in answer.split("="))
@@ -203,19 +207,27 @@ def claims(gold: str, answer: str) -> list[str]:
     return [*(side for side in others if re.search(r"\d", side) and not _letters(side)), answer]
 
 
-def _rounded(exact: str, near: str) -> bool:
-    """Whether a decimal is an exact value that is rounded, or cut off behind the point."""
+def _names_a_value(text: str) -> bool:
+    r"""Whether it has a value's name and no value: \theta, AB, f(2), P(X > 2), |z|, t_{1/2}; or nothing at all."""
+    bare = _ARGUMENT.sub("", _INDEX.sub("", _TEXT.sub("", text)))
+    return set(_COMMAND.findall(bare)) <= _OF_NAMES and bool(_LETTERS.fullmatch(_COMMAND.sub("", bare)))
+
+
+def _rounded(exact: str, near: str) -> bool | None:
+    """Whether a decimal is an exact value that is rounded, or cut off behind the point; None if the value cannot be
+    read here."""
     if len(near) > _LONGEST_DECIMAL:
         return False
+    read = readings(_EULER.sub(f"({math.e})", exact.rpartition("=")[2]))
     whole, _, decimals = near.partition(".")
     unit = 10.0 ** -len(decimals) if decimals else 10.0 ** (len(whole) - len(whole.rstrip("0")))
-    for value in readings(_EULER.sub(f"({math.e})", exact.rpartition("=")[2])):
+    for value in read:
         size = complex(value.parts[0][0]) if len(value.parts) == 1 and not value.letters else math.nan
         gap = abs(size - float(near))
         beyond = size.real * float(near) > 0 and abs(size) >= abs(float(near))
         if gap <= unit * 0.500001 or (decimals and beyond and gap < unit):
             return bool(decimals) or unit == 1 or gap <= _CLOSE * abs(size)
-    return False
+    return False if read else None
 
 
 def _letters(value: str) -> bool:
@@ -244,6 +256,7 @@ _KNOWN = _GREEK | _names(
     "mathbf mathit operatorname mathbb mathcal mathsf boldsymbol boxed euro pounds approx simeq sim doteq cong "
     "textnormal"
 )
+_OF_NAMES = _GREEK | _names("angle measuredangle triangle overline overrightarrow bar vec hat widehat tilde")
 _OF_SETS = _names("cup cap setminus in subset subseteq bigcup")
 _SET = re.compile(r"[\[(<>]|\\(?:\{|in|mathbb|le|ge|emptyset|infty|cup|cap|setminus)|\bR\b")
 _STRANGE = re.compile(
@@ -344,6 +357,7 @@ def _between_numbers(value: str) -> str:
 _WORDS_BETWEEN = re.compile(
     r"\d[\s~]*(?:\\text\s*\{(?!\W*(?:and|or)\W*\})[^{}]*\}|(?!(?:and|or)\b)[A-Za-z]+)[\s~]*(?=\d)", re.ASCII
 )
+_ANGLE = re.compile(r"angle\s*\{?\s*([A-Z](?:\s*[A-Z]){2})(?![A-Za-z])")
 _TERM = re.compile(r"[-+*/^\d]|\\(?:cdot|times|frac|sqrt)|(?<![A-Za-z])[a-z]{2,3}(?![A-Za-z])", re.ASCII)
 
 
@@ -352,6 +366,17 @@ def _rearranged(gold: str, answer: str) -> str | None:
     if _WORDS_BETWEEN.search(_COMMAND.sub(_keep_text, gold)) and _numbers(gold) != _numbers(answer):
         return "other numbers, or in another order"
     return None
+
+
+def _of_other_angle(gold: str, answer: str) -> str | None:
+    """m\\angle BAC for m\\angle ABC: products of the same letters to math_verify."""
+    of_gold, of_answer = _angles(gold), _angles(answer)
+    return "another angle" if of_gold and of_answer - of_gold else None
+
+
+def _angles(value: str) -> set[str]:
+    names = {"".join(name.split()) for name in _ANGLE.findall(value)}
+    return {min(name, name[::-1]) for name in names}
 
 
 def _keep_text(command: re.Match) -> str:
@@ -377,5 +402,5 @@ def _one_side(gold: str, answer: str) -> str | None:
 
 
 _RULES: tuple[Callable[[str, str], str | None], ...] = (
-    _strange, _misplaced, _denied, _interrupted, _rearranged, _of_other_units, _one_side,
+    _strange, _misplaced, _denied, _interrupted, _rearranged, _of_other_angle, _of_other_units, _one_side,
 )  # fmt: skip

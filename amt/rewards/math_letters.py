@@ -16,13 +16,15 @@ _NAME = re.compile(
 )
 _ONE_DIGIT = re.compile(r"_\{(\d)\}")
 _ORDERED = re.compile(
-    r"[A-Za-z]{4,}|[A-Z]{3}|[IVX]{2}|(?=.[a-z]*[aeiouy])[A-Z][a-z]{2}|one|two|six|ten|yes|odd|no"
+    r"[A-Za-z]{4,}|[A-Z]{3}|[IVX]{2}|XL|LX|XC|CX|[HT]{2}|[TF]{2}|[WL]{2}|[HL]{2}|(?=.[a-z]*[aeiouy])[A-Z][a-z]{2}|one|two|six|ten|yes|odd|no"
     r"|(?=.*\d)(?:[A-Z][a-z]?\d*){2,}",
     re.ASCII,
 )
-"""Letters beside each other that are no product: words, names, Roman numerals, formulas. Others may be: ab, xyz."""
-_SEGMENT = re.compile(r"(?![IVX]{2})[A-Z]{2}")
+"""Letters beside each other that are no product: words, names, Roman numerals, formulas, heads and tails, true and
+false, wins and losses, high and low. Others may be: ab, xyz."""
+_SEGMENT = re.compile(r"(?![IVX]{2}|XL|LX|XC|CX|[HT]{2}|[TF]{2}|[WL]{2}|[HL]{2})[A-Z]{2}")
 _WORDS = re.compile(r"[A-Za-z][A-Za-z\s,.'-]*", re.ASCII)
+_OR_AND = {(True, False), (False, True)}
 _BETWEEN_WORDS = re.compile(r"\s*,\s*(?:and\s)?\s*|\s+and\s+")
 
 
@@ -37,7 +39,7 @@ def letters_verdict(gold: str, answer: str) -> bool | None:
     plain_gold, plain_answer = _AS_TEXT.sub(r"\1", gold), _AS_TEXT.sub(r"\1", answer)
     a_text = plain_gold != gold or plain_answer != answer
     if _WORDS.fullmatch(plain_gold) and _WORDS.fullmatch(plain_answer):
-        if a_text and (" or " in plain_gold) != (" or " in plain_answer):
+        if a_text and {(" or " in side, " and " in side) for side in (plain_gold, plain_answer)} == _OR_AND:
             return False
         if _same_words(plain_gold, plain_answer, a_text):
             return True

@@ -32,10 +32,11 @@ class Worker:
     def __init__(
         self, command: tuple[str, ...], settings: dict[str, Any], seccomp_filter: bytes, own_scratch: bool = False
     ):
-        self._messages = tempfile.TemporaryFile()  # noqa: SIM115
         self._scratch = settings["scratch"] if own_scratch else None
         self._loaded: object = None
+        self._messages = None
         try:
+            self._messages = tempfile.TemporaryFile()  # noqa: SIM115
             self._process = subprocess.Popen(
                 command,
                 stdin=subprocess.PIPE,
@@ -45,7 +46,7 @@ class Worker:
                 cwd="/",
                 pass_fds=[settings["ruleset"]] if settings["ruleset"] is not None else [],
             )
-        except OSError:  # no process more, no memory
+        except OSError:  # no process, no descriptor or no space more
             self._discard()
             raise
         try:
@@ -113,10 +114,12 @@ class Worker:
         self._discard()
 
     def _discard(self) -> None:
-        self._messages.close()
+        if self._messages:
+            self._messages.close()
         if self._scratch:
             # Not by recursion of ours: a program may have made folders in folders beyond any depth.
-            subprocess.run(["/bin/rm", "-rf", "--", self._scratch], stderr=subprocess.DEVNULL)
+            with contextlib.suppress(OSError):  # no process more
+                subprocess.run(["/bin/rm", "-rf", "--", self._scratch], stderr=subprocess.DEVNULL)
 
     def _send(self, content: dict, data: bytes = b"") -> None:
         encoded = json.dumps(content).encode()
