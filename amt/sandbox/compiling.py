@@ -156,6 +156,9 @@ def _digest(content: object) -> str:
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
+_OUT_OF_TIME = re.compile(r"error: CPU time limit exceeded signal terminated program")
+
+
 class Fault(str):
     """Why a program does not compile. It is the program's."""
 
@@ -214,7 +217,7 @@ class Compiler:
             self._cache.put(key, b"P", execution.result)
             return execution.result
         fault = Fault(f"does not compile: {_reason(execution)}")
-        if execution.ended not in ("cpu_limit", "wall_limit", "killed"):  # on a machine that is busy today, perhaps
+        if _ended(execution) not in ("cpu_limit", "wall_limit", "killed"):  # on a machine that is busy today, perhaps
             self._cache.put(key, b"F", fault.encode())
         return fault
 
@@ -257,9 +260,14 @@ def _blames_header(execution: Execution) -> bool:
     return bool(execution.status) and bool(re.search(f"{HEADERS}/|PCH|precompiled header", execution.stderr))
 
 
+def _ended(execution: Execution) -> str:
+    """Also of a process of the driver's, whose limit ends it before all of them together are beyond theirs."""
+    return "cpu_limit" if execution.status and _OUT_OF_TIME.search(execution.stderr) else execution.ended
+
+
 def _reason(execution: Execution) -> str:
-    if execution.ended != "exited":
-        return execution.ended
+    if (ended := _ended(execution)) != "exited":
+        return ended
     said = [line.strip() for line in execution.stderr.splitlines() if line.strip()]
     errors = [line for line in said if re.search(r"\berror\b|undefined reference", line)]
     return (errors or said or [f"exit status {execution.status}"])[0][:200]
