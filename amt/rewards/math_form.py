@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable
 from fractions import Fraction
 
+from amt.rewards.math_letters import AS_TEXT
 from amt.rewards.math_reading import readings
 from amt.rewards.math_units import other_unit
 
@@ -168,9 +169,6 @@ def _fraction(value: str) -> Fraction | None:
 # --- claims ----------------------------------------------------------------------------------------------
 
 _ABOUT = re.compile(r"\\(?:approx|simeq|sim|doteq|cong)(?![A-Za-z])|≈|≃")
-_TEXT = re.compile(
-    r"\\(?:text|textbf|textit|textrm|textsf|textnormal|mbox|mathrm|mathbf|mathit|operatorname)\s*\{([^{}]*)\}"
-)
 _COMMAND = re.compile(r"\\([A-Za-z]+)")
 _CLOSE = 1 / 20
 _LONGEST_DECIMAL = 40
@@ -192,7 +190,7 @@ def claims(gold: str, answer: str) -> list[str]:
         exact, near = about[0], about[-1]
         if len(about) > 2:
             return about
-        quantity = _QUANTITY.fullmatch(_TEXT.sub("", near))
+        quantity = _QUANTITY.fullmatch(AS_TEXT.sub("", near))
         if _names_a_value(exact):
             answer = near
         elif quantity is None or (is_near := _rounded(exact, quantity[1])) is False:
@@ -202,14 +200,14 @@ def claims(gold: str, answer: str) -> list[str]:
     if "=" not in answer or "=" in gold or re.search(r"[<>!:=]=|=[<>=]|[,;]|\\begin", answer):
         return [answer]
     *others, last = (side.strip() for side in answer.split("="))
-    if last and not _TEXT.sub("", "".join(others)).strip():
+    if last and not AS_TEXT.sub("", "".join(others)).strip():
         return [last]  # \text{Area} = 5
     return [*(side for side in others if re.search(r"\d", side) and not _letters(side)), answer]
 
 
 def _names_a_value(text: str) -> bool:
     r"""Whether it has a value's name and no value: \theta, AB, f(2), P(X > 2), |z|, t_{1/2}; or nothing at all."""
-    bare = _ARGUMENT.sub("", _INDEX.sub("", _TEXT.sub("", text)))
+    bare = _ARGUMENT.sub("", _INDEX.sub("", AS_TEXT.sub("", text)))
     return set(_COMMAND.findall(bare)) <= _OF_NAMES and bool(_LETTERS.fullmatch(_COMMAND.sub("", bare)))
 
 
@@ -232,7 +230,7 @@ def _rounded(exact: str, near: str) -> bool | None:
 
 def _letters(value: str) -> bool:
     """Whether there is a variable or a word in a value."""
-    return bool(re.search(r"[A-Za-z]", _COMMAND.sub(" ", _TEXT.sub(r" \1 ", value)))) or bool(
+    return bool(re.search(r"[A-Za-z]", _COMMAND.sub(" ", AS_TEXT.sub(r" \1 ", value)))) or bool(
         _GREEK & set(_COMMAND.findall(value))
     )
 
@@ -294,7 +292,7 @@ def _strange(gold: str, answer: str) -> str | None:
     allowed = {*_COMMAND.findall(gold), *_KNOWN, *(_OF_SETS if _SET.search(gold) else ())}
     if unknown := set(_COMMAND.findall(answer)) - allowed:
         return f"\\{min(unknown)}"
-    where = _TEXT.sub(" ", answer)
+    where = AS_TEXT.sub(" ", answer)
     of_gold = {"".join(found.split()) for found in _STRANGE.findall(gold)}
     of_gold |= {";"} if "," in gold else {":"} if "/" in gold or "\\frac" in gold else set()
     of_gold |= {"&"} if _ENVIRONMENT.search(answer) else set()
@@ -348,7 +346,7 @@ def _interrupted(gold: str, answer: str) -> str | None:
 
 def _between_numbers(value: str) -> str:
     """What stands between the first and the last digit of each side of an equation, § for words in a text command."""
-    value = _TEXT.sub(lambda match: " § " if match[1].strip() else " ", value)
+    value = AS_TEXT.sub(lambda match: " § " if match[1].strip() else " ", value)
     sides = _POWER_OF_UNIT.sub(" ", value).split("=")
     digits = [[place for place, character in enumerate(side) if character.isdecimal()] for side in sides]
     return " ".join(side[places[0] : places[-1]] for side, places in zip(sides, digits) if places)

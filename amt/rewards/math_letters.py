@@ -8,21 +8,22 @@ them as text, have a verdict here.
 import re
 
 _BEGINS = re.compile(r"\s*(?:\{\s*)?(?:[A-Za-z]|\\(?:text|math|mbox|operatorname|angle|over|vec))")
-_AS_TEXT = re.compile(
+AS_TEXT = re.compile(
     r"\\(?:text|textbf|textit|textrm|textsf|textnormal|mbox|mathrm|mathbf|mathit|operatorname)\s*\{([^{}]*)\}"
 )
 _NAME = re.compile(
     r"\s*(\\(?:angle|overline|overrightarrow|vec)(?![A-Za-z]))?\s*\{?\s*([A-Za-z](?:[A-Za-z0-9]|_\d|_\{\d+\})*)\s*\}?\s*"
 )
 _ONE_DIGIT = re.compile(r"_\{(\d)\}")
+_TWO_IN_ORDER = "[IVX]{2}|XL|LX|XC|CX|[HT]{2}|[TF]{2}|[WL]{2}|[HL]{2}"
+"""Roman numerals, heads and tails, true and false, wins and losses, high and low."""
 _ORDERED = re.compile(
-    r"[A-Za-z]{4,}|[A-Z]{3}|[IVX]{2}|XL|LX|XC|CX|[HT]{2}|[TF]{2}|[WL]{2}|[HL]{2}|(?=.[a-z]*[aeiouy])[A-Z][a-z]{2}|one|two|six|ten|yes|odd|no"
+    rf"[A-Za-z]{{4,}}|[A-Z]{{3}}|{_TWO_IN_ORDER}|(?=.[a-z]*[aeiouy])[A-Z][a-z]{{2}}|one|two|six|ten|yes|odd|no"
     r"|(?=.*\d)(?:[A-Z][a-z]?\d*){2,}",
     re.ASCII,
 )
-"""Letters beside each other that are no product: words, names, Roman numerals, formulas, heads and tails, true and
-false, wins and losses, high and low. Others may be: ab, xyz."""
-_SEGMENT = re.compile(r"(?![IVX]{2}|XL|LX|XC|CX|[HT]{2}|[TF]{2}|[WL]{2}|[HL]{2})[A-Z]{2}")
+"""Letters beside each other that are no product: words, names, Roman numerals, formulas. Others may be: ab, xyz."""
+_SEGMENT = re.compile(f"(?!{_TWO_IN_ORDER})[A-Z]{{2}}")
 _WORDS = re.compile(r"[A-Za-z][A-Za-z\s,.'-]*", re.ASCII)
 _OR_AND = {(True, False), (False, True)}
 _BETWEEN_WORDS = re.compile(r"\s*,\s*(?:and\s)?\s*|\s+and\s+")
@@ -36,7 +37,7 @@ def letters_verdict(gold: str, answer: str) -> bool | None:
     """
     if not (_BEGINS.match(gold) and _BEGINS.match(answer)):
         return None
-    plain_gold, plain_answer = _AS_TEXT.sub(r"\1", gold), _AS_TEXT.sub(r"\1", answer)
+    plain_gold, plain_answer = AS_TEXT.sub(r"\1", gold), AS_TEXT.sub(r"\1", answer)
     a_text = plain_gold != gold or plain_answer != answer
     if _WORDS.fullmatch(plain_gold) and _WORDS.fullmatch(plain_answer):
         if a_text and {(" or " in side, " and " in side) for side in (plain_gold, plain_answer)} == _OR_AND:
