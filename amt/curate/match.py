@@ -46,6 +46,8 @@ CONTRADICTING = 3.0
 WORDS_WEIGHT = 0.3
 MOST_WORDS = 0.5
 """A programming task's shared words are worth WORDS_WEIGHT times their share in cosine, up to this share."""
+MARGIN = 0.02
+"""More than lower precision changes a cosine by."""
 _WORD = re.compile(r"[^\W\d_]{3,}")
 STEM = 5
 """Letters of a word that count, so that "sorts" and "sorted" are one."""
@@ -164,23 +166,17 @@ class _Suspicion:
 class _NearItems:
     """Items by embedding: the items' own views against those of texts.
 
-    Vectors are compared at the processor's fastest precision first; what comes near a decision is decided in float32,
-    so that the result does not depend on the processor.
+    Vectors are compared at the fastest precision first, on a GPU where there is one; what comes near a decision is
+    decided in float32 on the CPU, so that the result depends neither on the device nor on the number of threads.
     """
 
-    MARGIN = 0.02
-    """More than lower precision changes a cosine by."""
-
     def __init__(self, items: list[Item], numbers: list[Counter[str]], settings: Decontaminate, threads: int):
-        from amt.curate.embedding import SentenceEncoder, fastest_precision
+        from amt.curate.embedding import SentenceEncoder, fast_encoder
 
         self._settings = settings
         self._items, self._numbers = items, numbers
         self._exact = SentenceEncoder(settings.embedding_model, threads=threads)
-        fast = fastest_precision()
-        self._fast = (
-            self._exact if fast is None else SentenceEncoder(settings.embedding_model, threads=threads, dtype=fast)
-        )
+        self._fast = fast_encoder(settings.embedding_model, threads=threads) or self._exact
         seen = [list(dict.fromkeys(filter(None, (item.text, prose(item.text))))) for item in items]
         self._place = np.repeat(np.arange(len(items)), [len(texts) for texts in seen])
         self._vectors = self._exact.embed([text for texts in seen for text in texts])
@@ -196,17 +192,17 @@ class _NearItems:
         owner = np.repeat(np.arange(len(texts)), [len(text_views) for text_views in seen])
         fast = self._fast.embed(flat) @ self._vectors.T
         suspects: dict[int, list[_Suspicion]] = {}
-        for view in np.flatnonzero((fast >= self._lowest - self.MARGIN).any(axis=1)).tolist():
-            near = np.flatnonzero(fast[view] >= self._lowest - self.MARGIN)
+        for view in np.flatnonzero((fast >= self._lowest - MARGIN).any(axis=1)).tolist():
+            near = np.flatnonzero(fast[view] >= self._lowest - MARGIN)
             without = cleared[owner[view]]
             near = [int(vector) for vector in near if self._items[self._place[vector]].row_id not in without]
             if found := list(self._suspicions(flat[view], near, fast[view])):
                 suspects[view] = found
-        exact = self._exact.embed([flat[view] for view in suspects]) @ self._vectors.T if suspects else []
+        exact = self._exact.embed([flat[view] for view in suspects], alone=True)
         best: list[Match | None] = [None] * len(texts)
-        for (view, found), cosines in zip(suspects.items(), exact, strict=True):
+        for (view, found), vector in zip(suspects.items(), exact, strict=True):
             for suspicion in found:
-                cosine, old = float(cosines[suspicion.vector]), best[owner[view]]
+                cosine, old = float(vector @ self._vectors[suspicion.vector]), best[owner[view]]
                 surplus = cosine - suspicion.needed
                 if surplus >= 0 and (old is None or surplus > old.score - old.needed):
                     item = self._items[self._place[suspicion.vector]]
@@ -227,7 +223,7 @@ class _NearItems:
             else:
                 lowest, without = self._settings.cosine, self._settings.cosine_without_numbers
                 needed = needed_score(evidence, lowest, without, self._settings)
-            if cosines[vector] >= needed - self.MARGIN:
+            if cosines[vector] >= needed - MARGIN:
                 yield _Suspicion(vector, needed, evidence)
 
 

