@@ -33,10 +33,10 @@ bench-ledger: env ## What became of a row, and of all, at 3 million rows in 900 
 	@python -m benchmarks.ledger
 
 bench-detectors: env ## Precision and recall of the detectors on 872 real rows labelled by hand
-	@python -m benchmarks.detectors
+	@python -m benchmarks.detectors $(if $(DATA),--data $(DATA))
 
 bench-language: env ## What a filter for English drops of real English rows and of problems in 15 other languages
-	@python -m benchmarks.language
+	@python -m benchmarks.language $(if $(DATA),--data $(DATA))
 
 bench-endpoints: env ## The endpoint client under faults and kills: no question lost, none answered or paid twice
 	@python -m benchmarks.endpoints
@@ -46,7 +46,7 @@ bench-decon: env ## Recall and false positives of decontamination on real proble
 
 bench-curate: env ## Duplicates and decontamination on a planted corpus, beside datatrove, rensa and others
 	@python -m benchmarks.curate.peers
-	@python -m benchmarks.curate
+	@python -m benchmarks.curate $(if $(DATA),--data $(DATA))
 
 bench-scale: env ## Curation of 0.1 to 10 million generated queries: time and memory (some 12 GB of disk for a while)
 	@python -m benchmarks.curate.scale

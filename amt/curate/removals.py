@@ -23,7 +23,7 @@ REMOVAL = pa.schema(
     [
         pa.field("row_id", pa.string(), nullable=False),
         pa.field("source", pa.string(), nullable=False),
-        pa.field("rule", pa.string(), nullable=False),  # benchmark_exact | _ngram | _semantic | _verdict
+        pa.field("rule", pa.string(), nullable=False),  # benchmark_exact | _ngram | _examples | _semantic | _verdict
         pa.field("benchmark", pa.string(), nullable=False),
         pa.field("item", pa.string(), nullable=False),  # row_id of the benchmark item
         pa.field("score", pa.float64()),  # coverage or cosine; null of a verdict

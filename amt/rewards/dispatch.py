@@ -223,19 +223,9 @@ class Grader:
         for start in range(0, len(pairs), TOGETHER[kind]):
             if self._closed.is_set():
                 raise InfrastructureError("The grader was closed before it had judged all that it was given.")
-            judgements += self._with_canaries(kind, pairs[start : start + TOGETHER[kind]])
+            judgements += self._retried(kind, pairs[start : start + TOGETHER[kind]])
         self._count("errors", sum(judgement.status == "error" for judgement in judgements))
         return judgements
-
-    def _with_canaries(self, kind: Kind, pairs: list[Pair]) -> list[Judgement]:
-        probes = canaries().get(kind, [])
-        judged = self._retried(kind, [(query, response) for query, response, _ in probes] + pairs)
-        self._count("canaries", len(probes))
-        for (_, response, reward), judgement in zip(probes, judged):
-            if judgement.reward != reward:
-                why = f"canary {response!r} was judged {judgement} and not {reward}: the {kind} reward is broken"
-                return self._broken(kind, why, pairs)
-        return judged[len(probes) :]
 
     def _broken(self, kind: Kind, why: str, pairs: list[Pair]) -> list[Judgement]:
         log.warning("rewards: %s", why)
@@ -260,12 +250,22 @@ class Grader:
         try:
             if kind == "reward_model":
                 return self._by_model(pairs)
-            return [
-                Judgement(v.status, float(v.passed) if v.status == "scored" else None, kind, v.reason)
-                for v in self._verdicts(kind, pairs)
-            ]
+            return self._by_verifier(kind, pairs)
         except InfrastructureError as error:
             return [Judgement("error", None, kind, str(error))] * len(pairs)
+
+    def _by_verifier(self, kind: Kind, pairs: list[Pair]) -> list[Judgement]:
+        probes = canaries()[kind]
+        judged = [
+            Judgement(v.status, float(v.passed) if v.status == "scored" else None, kind, v.reason)
+            for v in self._verdicts(kind, [(query, response) for query, response, _ in probes] + pairs)
+        ]
+        self._count("canaries", len(probes))
+        for (_, response, reward), judgement in zip(probes, judged):
+            if judgement.reward != reward:
+                why = f"canary {response!r} was judged {judgement} and not {reward}: the {kind} reward is broken"
+                return self._broken(kind, why, pairs)
+        return judged[len(probes) :]
 
     def _verdicts(self, kind: Kind, pairs: list[Pair]) -> list[Verdict]:
         if kind == "math":

@@ -128,7 +128,7 @@ def measure(data: Path, threads: int = 2) -> dict[str, float]:
     removals, _ = measure_false_positives(matcher, training)
     speed = measure_speed(items, list(training.values()), matcher, threads)
     told = {
-        "decon_paraphrase": recall["paraphrase_ordinary"],
+        "decon_paraphrase": recall["paraphrase_ordinary"],  # the others are printed with it
         "decon_light": recall["light"],
         "decon_embedded": recall["embedded"],
         "decon_fp": removals["fp"],

@@ -176,7 +176,10 @@ def main() -> int:
     judge = recipe.endpoints.clarity_judge.model
     print(f"unclear is what {judge} says{STANDIN if judge.startswith('standin/') else ''}")
     totals = {kind: count(rows, kind) for kind in KINDS}
-    figures = " ".join(f"{kind}={counts.precision:.3f}/{counts.recall:.3f}" for kind, counts in totals.items())
+    names = {"unclear": "unclear_standin"} if judge.startswith("standin/") else {}
+    figures = " ".join(
+        f"{names.get(kind, kind)}={counts.precision:.3f}/{counts.recall:.3f}" for kind, counts in totals.items()
+    )
     print(f"detectors: rows={len(rows)} {figures}")
     return 0
 

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from amt.errors import AmtError
 from amt.placement import Placement
 from amt.rewards.code_tests import CodeGrader
 from amt.rewards.dispatch import TOGETHER
@@ -48,7 +49,7 @@ def measured(name: str, measure: Callable[[], list[Figure]], figures: int = 1) -
     """The figures of one part; a part that fails is told and missed, and the others go on."""
     try:
         return measure()
-    except (ImportError, RuntimeError, subprocess.CalledProcessError) as error:
+    except (AmtError, ImportError, RuntimeError, subprocess.CalledProcessError) as error:
         print(f"{name}: MISSED, {type(error).__name__}: {error}", flush=True)
         return [MISSING] * figures
 
@@ -97,7 +98,7 @@ def cpp(references: list, submissions: int) -> list[Figure]:
 
 
 def attacks() -> list[Figure]:
-    """Of each attack as often as users make it: whoever calls, and an ordinary user too where root calls."""
+    """Of each attack as often as users make it: root and an ordinary user. Where root does not call, half is missed."""
     from tests.sandbox import ordinary_user
     from tests.sandbox.attacks import CALLER, made_by
 
@@ -114,8 +115,8 @@ def attacks() -> list[Figure]:
             flush=True,
         )
     if len(commands) == 1:
-        print("attacks: not made as root: run this as root for both", flush=True)
-    return [Figure(f"{blocked}/{tried}", blocked == tried >= ATTACKS * len(commands))]
+        print("attacks: MISSED, not made as root: run this as root for both", flush=True)
+    return [Figure(f"{blocked}/{tried}", len(commands) == 2 and blocked == tried >= 2 * ATTACKS)]
 
 
 def grader_cases() -> list[Figure]:

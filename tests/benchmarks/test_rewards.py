@@ -2,8 +2,10 @@
 
 import pytest
 
+from amt.errors import InfrastructureError
 from amt.rewards.code_tests import read_tests
 from amt.sandbox.local import LocalJudge
+from benchmarks.rewards.__main__ import MISSING, Figure, measured
 from benchmarks.rewards.check_references import SETTINGS, check_python, drawn
 from benchmarks.rewards.math_pairs import math_pairs, spellings
 from benchmarks.rewards.mutants import mutants
@@ -96,3 +98,12 @@ def test_math_pairs_are_distinct_and_drawn_by_the_seed(real_data):
 def test_spellings():
     assert set(spellings(r"\frac{1}{2}")) >= {"1/2", r"\dfrac{1}{2}", r"\frac{2}{4}", r"x = \frac{1}{2}"}
     assert "1,234" in spellings("1234")
+
+
+def test_a_part_that_cannot_run_is_missed_and_told(capsys):
+    def dead() -> list[Figure]:
+        raise InfrastructureError("no sandbox")
+
+    assert measured("python", dead, 2) == [MISSING] * 2
+    assert not MISSING.reached
+    assert capsys.readouterr().out == "python: MISSED, InfrastructureError: no sandbox\n"

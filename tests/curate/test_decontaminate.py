@@ -170,6 +170,16 @@ def test_a_score_has_the_same_bits_in_any_company(recipe):
     assert [matcher.match([text])[0] for text in texts] == together
 
 
+def test_many_views_are_compared_in_pieces(recipe, monkeypatch):
+    texts = ["Some words. " * 200 + f"{'Please. ' * times}{PARAPHRASE}" for times in range(5)]
+    items = [Item("gsm8k", "gsm8k:0", ITEM, False), Item("aime", "aime:0", "", False)]
+    matcher = Matcher(items, recipe.curate.decontaminate)
+    together = matcher.match(texts)
+    monkeypatch.setattr("amt.curate.match.BATCH", 3)
+    assert matcher.match(texts) == together
+    assert all(match is not None and match.rule == "semantic" for match in together)
+
+
 # --- a person's verdicts ----------------------------------------------------------------------------------
 
 

@@ -214,9 +214,10 @@ def test_math_processes_that_find_all_answers_different_judge_nothing():
 
 
 def test_a_verifier_that_fails_its_canary_judges_nothing():
-    """A sandbox that lets no result out would score every program 0."""
+    """A sandbox that lets no result out would score every program 0. It is tried again first, as any error is."""
     hopeless = SANDBOX.model_copy(update={"output_bytes": 1})
     query, right, _ = canaries()["code"][0]
     with Grader(hopeless, SCORE, Placement(), None, AT_ONCE) as grader:
         (judgement,) = grader.grade([(query, right)])
     assert (judgement.status, judgement.reward) == ("error", None)
+    assert grader.counts == {"canaries": 6, "canaries_wrong": 3, "again": 2, "errors": 1}
