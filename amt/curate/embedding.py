@@ -141,15 +141,19 @@ class SentenceEncoder:
 def fast_encoder(model: str, *, threads: int = 1) -> SentenceEncoder | None:
     """One in bfloat16, on a GPU or on a processor with matrix units for it (AMX); None where there is neither.
 
-    A GPU that is not usable, because others have its memory or torch has no kernels for it, is none.
+    A GPU that is not usable, because others have its memory or it is too old for bfloat16, is none.
     """
-    if torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False):
+    if torch.cuda.is_available():
         try:
-            encoder = SentenceEncoder(model, threads=threads, dtype=torch.bfloat16, device="cuda")
-            encoder.embed(["Take the memory of a whole batch now. " * 64] * (GPU_BATCH_TOKENS // 256))
-            return encoder
-        except (RuntimeError, AssertionError) as error:  # AssertionError: torch itself is built without CUDA
-            log.warning("embeddings: the GPU cannot be used, the CPU is: %s", error)
+            if torch.cuda.is_bf16_supported(including_emulation=False):
+                encoder = SentenceEncoder(model, threads=threads, dtype=torch.bfloat16, device="cuda")
+                encoder.embed(["Take the memory of a whole batch now. " * 64] * (GPU_BATCH_TOKENS // 256))
+                return encoder
+            why: object = "it does not multiply bfloat16"
+        # Torch's AssertionError is that it is built without CUDA, the other that a GPU cannot be initialised.
+        except (RuntimeError, AssertionError, torch.cuda.DeferredCudaCallError) as error:
+            why = error
+        log.warning("embeddings: the GPU cannot be used, the CPU is: %s", why)
     if torch.cpu._is_amx_tile_supported():
         return SentenceEncoder(model, threads=threads, dtype=torch.bfloat16)
     return None

@@ -33,7 +33,7 @@ from amt.curate.views import prose, views
 from amt.params import Decontaminate
 
 BATCH = 4096
-"""Texts looked at together."""
+"""Texts, or views of them, looked at together."""
 WHOLE_COVERAGE = 0.95
 """Share of an item's n-grams from which it stands in the text as it is, whatever else the text says."""
 COVERAGE_WITHOUT_NUMBERS = 0.9

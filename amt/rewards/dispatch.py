@@ -5,7 +5,8 @@ query can never be scored. `error` says that the judgement could not be made: it
 never a reward of 0.
 
 Every batch also judges canaries, a right and a wrong answer for each kind of reward in it. A verifier that
-gets one of them wrong is broken, and all its judgements of that batch are errors. docs/rewards.md
+gets one of them wrong, and does so when it is tried again, is broken, and all its judgements of that batch are
+errors. docs/rewards.md
 """
 
 import json
@@ -168,7 +169,8 @@ class Grader:
         self._closed = threading.Event()
         self._lock = threading.Lock()
         self.counts: Counter[str] = Counter()
-        """So far: "canaries" and "canaries_wrong", judgements "again" (attempts after an error) and "errors"."""
+        """So far: "canaries", batches with a wrong one ("canaries_wrong"), judgements "again" (attempts after an error) and
+        "errors"."""
 
     def __enter__(self) -> "Grader":
         return self
@@ -223,9 +225,29 @@ class Grader:
         for start in range(0, len(pairs), TOGETHER[kind]):
             if self._closed.is_set():
                 raise InfrastructureError("The grader was closed before it had judged all that it was given.")
-            judgements += self._retried(kind, pairs[start : start + TOGETHER[kind]])
+            judgements += self._with_canaries(kind, pairs[start : start + TOGETHER[kind]])
         self._count("errors", sum(judgement.status == "error" for judgement in judgements))
         return judgements
+
+    def _with_canaries(self, kind: Kind, pairs: list[Pair]) -> list[Judgement]:
+        probes = canaries().get(kind, [])
+        for pause_s in (*self._pauses_s, None):
+            judged = self._retried(kind, [(query, response) for query, response, _ in probes] + pairs)
+            self._count("canaries", len(probes))
+            wrong = [
+                (*probe[1:], judgement) for probe, judgement in zip(probes, judged) if judgement.reward != probe[2]
+            ]
+            if not wrong:
+                return judged[len(probes) :]
+            response, reward, judgement = wrong[0]
+            if judgement.status == "error":  # was tried again already
+                return [Judgement("error", None, kind, f"no canary could be judged: {judgement.reason}")] * len(pairs)
+            why = f"canary {response!r} was judged {judgement} and not {reward}: the {kind} reward is broken"
+            broken = self._broken(kind, why, pairs)
+            if pause_s is None or self._closed.wait(pause_s):
+                break
+            self._count("again", len(pairs))
+        return broken
 
     def _broken(self, kind: Kind, why: str, pairs: list[Pair]) -> list[Judgement]:
         log.warning("rewards: %s", why)
@@ -250,22 +272,12 @@ class Grader:
         try:
             if kind == "reward_model":
                 return self._by_model(pairs)
-            return self._by_verifier(kind, pairs)
+            return [
+                Judgement(v.status, float(v.passed) if v.status == "scored" else None, kind, v.reason)
+                for v in self._verdicts(kind, pairs)
+            ]
         except InfrastructureError as error:
             return [Judgement("error", None, kind, str(error))] * len(pairs)
-
-    def _by_verifier(self, kind: Kind, pairs: list[Pair]) -> list[Judgement]:
-        probes = canaries()[kind]
-        judged = [
-            Judgement(v.status, float(v.passed) if v.status == "scored" else None, kind, v.reason)
-            for v in self._verdicts(kind, [(query, response) for query, response, _ in probes] + pairs)
-        ]
-        self._count("canaries", len(probes))
-        for (_, response, reward), judgement in zip(probes, judged):
-            if judgement.reward != reward:
-                why = f"canary {response!r} was judged {judgement} and not {reward}: the {kind} reward is broken"
-                return self._broken(kind, why, pairs)
-        return judged[len(probes) :]
 
     def _verdicts(self, kind: Kind, pairs: list[Pair]) -> list[Verdict]:
         if kind == "math":

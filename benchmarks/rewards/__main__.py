@@ -49,7 +49,7 @@ def measured(name: str, measure: Callable[[], list[Figure]], figures: int = 1) -
     """The figures of one part; a part that fails is told and missed, and the others go on."""
     try:
         return measure()
-    except (AmtError, ImportError, RuntimeError, subprocess.CalledProcessError) as error:
+    except (AmtError, ImportError, OSError, RuntimeError, subprocess.CalledProcessError) as error:
         print(f"{name}: MISSED, {type(error).__name__}: {error}", flush=True)
         return [MISSING] * figures
 

@@ -100,10 +100,11 @@ def test_spellings():
     assert "1,234" in spellings("1234")
 
 
-def test_a_part_that_cannot_run_is_missed_and_told(capsys):
+@pytest.mark.parametrize("error", [InfrastructureError("no sandbox"), FileNotFoundError("no unshare")], ids=type)
+def test_a_part_that_cannot_run_is_missed_and_told(error, capsys):
     def dead() -> list[Figure]:
-        raise InfrastructureError("no sandbox")
+        raise error
 
     assert measured("python", dead, 2) == [MISSING] * 2
     assert not MISSING.reached
-    assert capsys.readouterr().out == "python: MISSED, InfrastructureError: no sandbox\n"
+    assert capsys.readouterr().out == f"python: MISSED, {type(error).__name__}: {error}\n"

@@ -95,7 +95,7 @@ def test_a_reward_that_is_broken_stops_the_step(toy):
     chat, answers = toy
     hopeless = RECIPE.sandbox.model_copy(update={"output_bytes": 1})
     with (
-        Grader(hopeless, RECIPE.score, Placement()) as grader,
+        Grader(hopeless, RECIPE.score, Placement(), pauses_s=(0.0, 0.0)) as grader,
         pytest.raises(InfrastructureError, match=r"toy:3-0 could not be judged.*code reward is broken"),
     ):
         sample((Programmer(chat.model_dir), answers), grader, [CODE], [0])

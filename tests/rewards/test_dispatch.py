@@ -221,3 +221,23 @@ def test_a_verifier_that_fails_its_canary_judges_nothing():
         (judgement,) = grader.grade([(query, right)])
     assert (judgement.status, judgement.reward) == ("error", None)
     assert grader.counts == {"canaries": 6, "canaries_wrong": 3, "again": 2, "errors": 1}
+
+
+def test_a_verifier_that_is_mended_while_it_is_waited_for_judges_all():
+    query, right, _ = canaries()["math"][2]  # which is left to math_verify
+    with Grader(SANDBOX, SCORE, Placement(), None, AT_ONCE) as grader:
+
+        def changed(cpu_seconds):
+            grader._math.close()
+            grader._math = MathGrader(1, cpu_seconds)
+
+        class Mending(threading.Event):
+            def wait(self, timeout=None):
+                changed(cpu_seconds=1.0)
+                return False
+
+        changed(cpu_seconds=1e-4)  # too short for any comparison
+        grader._closed = Mending()
+        (judgement,) = grader.grade([(query, right)])
+    assert (judgement.status, judgement.reward) == ("scored", 1.0)
+    assert grader.counts == {"canaries": 8, "canaries_wrong": 1, "again": 1, "errors": 0}

@@ -1,5 +1,6 @@
 """The embedding model on all views of the first EMBEDDED queries, for a rate: embedding all queries takes hours."""
 
+from functools import partial
 from pathlib import Path
 
 from amt.curate.embedding import SentenceEncoder, fast_encoder
@@ -9,15 +10,13 @@ from amt.rows import QUERY, batches
 from benchmarks.curate.measure import PROJECT
 from benchmarks.curate.peers.task import Removed, run
 
-EMBEDDED = 2000
-SETTINGS = load(PROJECT / "params.yaml").curate.decontaminate
-ENCODER = fast_encoder(SETTINGS.embedding_model, threads=2) or SentenceEncoder(SETTINGS.embedding_model, threads=2)
+EMBEDDED = 500
 
 
-def work(shards: list[Path]):
+def work(encoder: SentenceEncoder, shards: list[Path]):
     texts = next(batches(shards[0], QUERY))["query"].to_pylist()[:EMBEDDED]
     seen = [view for text in texts for view in views(text)]
-    assert len(ENCODER.embed(seen)) == len(seen) >= len(texts) == EMBEDDED
+    assert len(encoder.embed(seen)) == len(seen) >= len(texts) == EMBEDDED
 
     def removals() -> Removed:
         return []
@@ -26,4 +25,5 @@ def work(shards: list[Path]):
 
 
 if __name__ == "__main__":
-    run(work)
+    model = load(PROJECT / "params.yaml").curate.decontaminate.embedding_model
+    run(partial(work, fast_encoder(model, threads=2) or SentenceEncoder(model, threads=2)))
