@@ -169,8 +169,8 @@ class Grader:
         self._closed = threading.Event()
         self._lock = threading.Lock()
         self.counts: Counter[str] = Counter()
-        """So far: "canaries", batches with a wrong one ("canaries_wrong"), judgements "again" (attempts after an error) and
-        "errors"."""
+        """So far: "canaries", batches with a wrong one ("canaries_wrong"), judgements "again" (attempts after an error)
+        and "errors"."""
 
     def __enter__(self) -> "Grader":
         return self
