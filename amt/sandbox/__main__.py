@@ -3,8 +3,10 @@
 import argparse
 import dataclasses
 import logging
+import math
 import os
 import sys
+from collections.abc import Callable
 
 from amt.errors import AmtError, MissingToolError
 from amt.placement import compile_cache
@@ -25,24 +27,35 @@ def parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     cores = len(os.sched_getaffinity(0))
     serve.add_argument("--host", default="127.0.0.1", help="address to listen at; 0.0.0.0 for other machines")
-    serve.add_argument("--port", type=int, default=8600, help="0 takes a free one; the address is printed")
-    serve.add_argument("--workers", type=_positive, default=cores, help="submissions judged at once: one a core")
-    serve.add_argument("--queue", type=int, default=argparse.SUPPRESS, help="most that wait (default: 4 a worker)")
-    serve.add_argument("--max-cpu-seconds", type=float, default=60.0, help="of a test")
-    serve.add_argument("--max-wall-seconds", type=float, default=300.0, help="of a test")
-    serve.add_argument("--max-memory-mb", type=_positive, default=8192, help="of a test")
-    serve.add_argument("--max-output-bytes", type=_positive, default=64 << 20, help="of a test")
-    serve.add_argument("--max-compile-seconds", type=float, default=120.0, help="of CPU")
-    serve.add_argument("--max-compile-memory-mb", type=_positive, default=8192, help="of each process of a compiler")
-    serve.add_argument("--max-body-mb", type=_positive, default=128, help="of a submission with all its tests")
+    serve.add_argument(
+        "--port", type=_number(int, 0, 65535), default=8600, help="0 takes a free one; the address is printed"
+    )
+    serve.add_argument("--workers", type=_number(int, 1), default=cores, help="submissions judged at once: one a core")
+    serve.add_argument(
+        "--queue", type=_number(int, 0), default=argparse.SUPPRESS, help="most that wait (default: 4 a worker)"
+    )
+    serve.add_argument("--max-cpu-seconds", type=_number(float, 0.1, 1e6), default=60.0, help="of a test")
+    serve.add_argument("--max-wall-seconds", type=_number(float, 0.1, 1e6), default=300.0, help="of a test")
+    serve.add_argument("--max-memory-mb", type=_number(int, 1), default=8192, help="of a test")
+    serve.add_argument("--max-output-bytes", type=_number(int, 1), default=64 << 20, help="of a test")
+    serve.add_argument("--max-compile-seconds", type=_number(float, 0.1, 1e6), default=120.0, help="of CPU")
+    serve.add_argument(
+        "--max-compile-memory-mb", type=_number(int, 1), default=8192, help="of each process of a compiler"
+    )
+    serve.add_argument("--max-body-mb", type=_number(int, 1), default=128, help="of a submission with all its tests")
     serve.add_argument("--allow-unprotected", action="store_true", help="serve even where nothing isolates programs")
     return top
 
 
-def _positive(text: str) -> int:
-    if (value := int(text)) < 1:
-        raise argparse.ArgumentTypeError(f"{text} is below 1")
-    return value
+def _number(kind: type, least: float, most: float = math.inf) -> Callable[[str], float]:
+    def parsed(text: str) -> float:
+        value = kind(text)
+        if not least <= value <= most:
+            raise argparse.ArgumentTypeError(f"{text} is not {least} or more" + f", up to {most}" * (most < math.inf))
+        return value
+
+    parsed.__name__ = kind.__name__  # which argparse says where the text is no number
+    return parsed
 
 
 def main() -> None:

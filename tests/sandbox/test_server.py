@@ -15,6 +15,7 @@ import httpx
 import psutil
 import pytest
 
+from amt.sandbox.__main__ import parser
 from amt.sandbox.local import LocalJudge
 from amt.sandbox.runner import Sandbox
 from amt.sandbox.server import Settings, Slots
@@ -239,6 +240,23 @@ def test_a_port_that_is_taken_is_one_clear_error(one):
     done = subprocess.run(command, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True)
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].startswith("error: [Errno 98]")
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "told"),
+    [
+        ("--port", "99999", "99999 is not 0 or more, up to 65535"),
+        ("--queue", "-1", "-1 is not 0 or more"),
+        ("--workers", "0", "0 is not 1 or more"),
+        ("--max-cpu-seconds", "nan", "nan is not 0.1 or more"),
+        ("--max-wall-seconds", "inf", "inf is not 0.1 or more, up to 1000000.0"),
+        ("--port", "http", "invalid int value: 'http'"),
+    ],
+)
+def test_an_impossible_option_is_one_clear_error(option, value, told, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        parser().parse_args(["serve", f"{option}={value}"])
+    assert f"argument {option}: {told}" in capsys.readouterr().err
 
 
 def test_cpu_seconds_are_told(one):
